@@ -1,0 +1,1 @@
+"""The ground floor of emostream: what a bundle is, and how signals become scores."""

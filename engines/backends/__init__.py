@@ -1,0 +1,1 @@
+"""The runtimes that a bundle's networks can run on."""

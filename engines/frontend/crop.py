@@ -1,0 +1,63 @@
+"""The eye-aligned crop of a face (paper, section III-A)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH
+
+__all__ = ["LEFT_EYE", "RIGHT_EYE", "Eyes", "align"]
+
+# The eye on the left and the one on the right of the picture, 55 pixels apart.
+LEFT_EYE = (27.5, 50.0)
+RIGHT_EYE = (82.5, 50.0)
+
+Eyes = tuple[tuple[float, float], tuple[float, float]]
+
+
+def align(image: npt.NDArray[np.uint8], eyes: Eyes) -> npt.NDArray[np.uint8]:
+    """Turn, scale and shift a face by one similarity transform, so that its eyes come to their places.
+
+    Args:
+        image: uint8 [height, width, 3], BGR.
+        eyes: x, y in pixels of the eye on the left of the picture, then of the one on the right.
+
+    Returns:
+        uint8 [150, 110, 3], RGB; what lies outside the image repeats its edge.
+    """
+    (lx, ly), (rx, ry) = eyes
+    # As complex numbers a similarity transform is z -> a z + b; pixel centres lie on whole numbers.
+    span = complex(rx - lx, ry - ly)
+    a = complex(RIGHT_EYE[0] - LEFT_EYE[0], RIGHT_EYE[1] - LEFT_EYE[1]) / span
+    b = complex(*LEFT_EYE) - a * complex(lx, ly)
+    # A large face is shrunk by whole factors first: sampling it directly would alias.
+    factor = int(1.0 / abs(a))
+    source = image
+    if factor > 1:
+        source, (x0, y0) = _reduced(image, a, b, factor)
+        # A pixel p of the reduced picture is centred on x0 + factor p + (factor - 1) / 2 of the image.
+        b += a * complex(x0 + (factor - 1) / 2, y0 + (factor - 1) / 2)
+        a *= factor
+    matrix = np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+    crop = cv2.warpAffine(
+        source, matrix, (CROP_WIDTH, CROP_HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _reduced(
+    image: npt.NDArray[np.uint8], a: complex, b: complex, factor: int
+) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
+    """The part of the image that the crop shows, shrunk by `factor`, and its corner in the image."""
+    height, width = image.shape[:2]
+    corners = [(complex(x, y) - b) / a for x in (0, CROP_WIDTH) for y in (0, CROP_HEIGHT)]
+    margin = 2 * factor
+    x0 = int(np.clip(min(c.real for c in corners) - margin, 0, width - factor))
+    y0 = int(np.clip(min(c.imag for c in corners) - margin, 0, height - factor))
+    x1 = int(np.clip(max(c.real for c in corners) + margin, x0 + factor, width))
+    y1 = int(np.clip(max(c.imag for c in corners) + margin, y0 + factor, height))
+    columns, rows = (x1 - x0) // factor, (y1 - y0) // factor
+    part = image[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
+    return np.asarray(cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA), dtype=np.uint8), (x0, y0)

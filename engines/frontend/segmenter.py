@@ -1,0 +1,174 @@
+"""Segments: 655 ms of voice and face, cut from the grid every 300 ms. Training and streaming share this code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.frontend.clip import FrameFace, TickTrack, sixteen
+from engines.frontend.grid import SEGMENT_TICKS, SHIFT_TICKS, seconds, segment_end, segment_start
+from engines.frontend.logmel import mel_input
+from engines.frontend.ring import AudioRing
+from engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
+from engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES, SpeechTrack
+
+__all__ = ["AbsenceReason", "Segment", "Segmenter"]
+
+AbsenceReason = Literal["no_face", "no_voice", "source_lost", "off"]
+
+_RING_SAMPLES = 8 * SAMPLE_RATE
+_ARRIVED_SHARE = 0.9  # of a segment's samples, for its audio to count as present
+_FACE_SHARE = 0.5  # of a segment's grid frames, for its video to count as present
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """One segment, ready for the networks.
+
+    Attributes:
+        index: k; the segment spans [0.3 k, 0.3 k + 0.655) seconds of the grid.
+        mel: float32 [3, 64, 64], or None where the voice is absent.
+        clip: uint8 [16, 150, 110, 3], RGB, or None where the face is absent.
+        audio_reason: why the voice is absent; None where it is present.
+        video_reason: why the face is absent; None where it is present.
+        speech_first: index of the first chunk in `speech`.
+        speech: whether each 32 ms chunk is speech, for the chunks completed since the segment before.
+        box: the face in its newest frame that has one, x, y, width, height in pixels; None where it is absent.
+        frame_size: width and height of its newest frame; None without a frame.
+    """
+
+    index: int
+    mel: npt.NDArray[np.float32] | None
+    clip: npt.NDArray[np.uint8] | None
+    audio_reason: AbsenceReason | None
+    video_reason: AbsenceReason | None
+    speech_first: int
+    speech: tuple[bool, ...]
+    box: tuple[int, int, int, int] | None
+    frame_size: tuple[int, int] | None
+
+    @property
+    def t_start(self) -> float:
+        """Grid time of its start in seconds."""
+        return seconds(segment_start(self.index))
+
+    @property
+    def t_end(self) -> float:
+        """Grid time of its end in seconds."""
+        return seconds(segment_end(self.index))
+
+
+class Segmenter:
+    """Cuts a stream into segments. It knows only grid times, so that its result never depends on load.
+
+    Whoever feeds it decides when a segment is cut: `cut` treats whatever has not come by then as missing.
+    """
+
+    def __init__(self, *, audio: bool, video: bool) -> None:
+        """Start at segment 0 of a stream that has an audio source, a video source, or both."""
+        self._has_audio, self._has_video = audio, video
+        self._ring = AudioRing(_RING_SAMPLES)
+        self._speech = SpeechTrack() if audio else None
+        self._ticks = TickTrack()
+        self._video_end = float("-inf")
+        self._reported_chunks = 0
+        self.next_index = 0
+
+    @property
+    def audio_end(self) -> int:
+        """Grid position after the newest sample."""
+        return self._ring.end
+
+    @property
+    def video_end(self) -> float:
+        """Grid time of the newest frame in seconds; minus infinity before the first."""
+        return self._video_end
+
+    @property
+    def speaking(self) -> bool | None:
+        """Whether the newest chunk is speech; None without an audio source."""
+        return self._speech.speaking if self._speech else None
+
+    def push_audio(self, samples: npt.NDArray[np.float32]) -> None:
+        """Append float32 mono samples of 16 kHz at `audio_end`."""
+        for start in range(0, samples.size, _RING_SAMPLES // 2):
+            self._ring.write(samples[start : start + _RING_SAMPLES // 2])
+            self._detect_speech()
+
+    def skip_audio(self, position: int) -> None:
+        """Mark the grid up to sample `position` as missing."""
+        while self._ring.end < position:
+            self._ring.skip_to(min(position, self._ring.end + _RING_SAMPLES // 2))
+            self._detect_speech()
+
+    def push_frame(self, frame: FrameFace) -> None:
+        """Take the next frame of video, later than the one before."""
+        self._ticks.push(frame)
+        self._video_end = frame.t
+
+    def complete(self, *, audio_ended: bool, video_ended: bool) -> bool:
+        """Whether the next segment has all it can get: its audio, and the frame after its end."""
+        end = segment_end(self.next_index)
+        has_audio = not self._has_audio or audio_ended or self._ring.end >= end
+        return has_audio and (not self._has_video or video_ended or self._video_end >= seconds(end))
+
+    def cut(self) -> Segment:
+        """Cut the next segment from what has come."""
+        index = self.next_index
+        mel, audio_reason, speech_first, speech = self._cut_audio(index)
+        clip, video_reason, newest = self._cut_video(index)
+        self.next_index += 1
+        return Segment(
+            index=index,
+            mel=mel,
+            clip=clip,
+            audio_reason=audio_reason,
+            video_reason=video_reason,
+            speech_first=speech_first,
+            speech=speech,
+            box=newest.box if newest and clip is not None else None,
+            frame_size=newest.size if newest else None,
+        )
+
+    def _detect_speech(self) -> None:
+        assert self._speech is not None, "audio was pushed into a stream without an audio source"
+        while (self._speech.chunks + 1) * CHUNK_SAMPLES <= self._ring.end:
+            start = self._speech.chunks * CHUNK_SAMPLES
+            self._speech.push(*self._ring.read(start, start + CHUNK_SAMPLES))
+
+    def _cut_audio(
+        self, index: int
+    ) -> tuple[npt.NDArray[np.float32] | None, AbsenceReason | None, int, tuple[bool, ...]]:
+        if self._speech is None:
+            return None, "off", 0, ()
+        start, end = segment_start(index), segment_end(index)
+        self.skip_audio(end)
+        samples, arrived = self._ring.read(start, end)
+        first, stop = self._reported_chunks, end // CHUNK_SAMPLES
+        flags = self._speech.flags(first, stop)
+        self._reported_chunks = stop
+        voiced = self._speech.speech_samples(start, end) >= VOICED_SAMPLES
+        self._speech.forget(segment_start(index + 1))
+        if arrived < _ARRIVED_SHARE * SEGMENT_SAMPLES:
+            return None, "source_lost", first, flags
+        if not voiced:
+            return None, "no_voice", first, flags
+        return mel_input(samples), None, first, flags
+
+    def _cut_video(self, index: int) -> tuple[npt.NDArray[np.uint8] | None, AbsenceReason | None, FrameFace | None]:
+        if not self._has_video:
+            return None, "off", None
+        first = index * SHIFT_TICKS
+        self._ticks.decide_until(first + SEGMENT_TICKS)
+        frames = [frame for frame in self._ticks.span(first, first + SEGMENT_TICKS) if frame is not None]
+        self._ticks.forget(first + SHIFT_TICKS)
+        if not frames:
+            return None, "source_lost", None
+        crops = [frame.crop for frame in frames if frame.crop is not None]
+        if not crops or len(crops) < _FACE_SHARE * len(frames):
+            return None, "no_face", frames[-1]
+        newest = next(frame for frame in reversed(frames) if frame.crop is not None)
+        return np.stack(sixteen(crops)), None, newest

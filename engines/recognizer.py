@@ -1,0 +1,65 @@
+"""From segments to scores: a bundle's networks on an engine, and its heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.backends.base import Batch, Engine
+from engines.bundle import Bundle
+from engines.frontend.segmenter import Segment
+from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from engines.heads import HeadName
+from engines.pooling import Features
+
+__all__ = ["Recognizer", "Scores"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A head's probability for each label, and the label with the highest."""
+
+    head: HeadName
+    label: str
+    by_label: dict[str, float]
+
+
+class Recognizer:
+    """Turns segments into embeddings, and embeddings or their means into scores."""
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        """Use a loaded engine of this bundle."""
+        self.bundle = bundle
+        self.engine = engine
+
+    def embed(self, segments: Sequence[Segment]) -> list[Features]:
+        """Run the networks on several segments at once.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        voices = [i for i, segment in enumerate(segments) if segment.mel is not None]
+        faces = [i for i, segment in enumerate(segments) if segment.clip is not None]
+        both = [i for i in voices if segments[i].clip is not None]
+        batch = Batch(
+            mel=np.array([segments[i].mel for i in voices], np.float32).reshape(-1, 3, MEL_BANDS, MEL_FRAMES),
+            clip=np.array([segments[i].clip for i in faces], np.uint8).reshape(
+                -1, CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, 3
+            ),
+            pairs=tuple((voices.index(i), faces.index(i)) for i in both),
+        )
+        found = self.engine.embed(batch)
+        audio, video, fused = (
+            dict(zip(rows, values, strict=True))
+            for rows, values in ((voices, found.audio), (faces, found.video), (both, found.fused))
+        )
+        return [Features(audio.get(i), video.get(i), fused.get(i)) for i in range(len(segments))]
+
+    def score(self, head: HeadName, feature: npt.NDArray[np.float32]) -> Scores:
+        """Scores of one feature [D], an embedding or a mean of embeddings."""
+        (row,) = self.bundle.heads[head].probabilities(feature[None])
+        labels = self.bundle.manifest.labels
+        return Scores(head, labels[int(row.argmax())], {name: float(p) for name, p in zip(labels, row, strict=True)})

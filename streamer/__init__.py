@@ -1,0 +1,1 @@
+"""The live half of emostream: capture, segmentation, recognition and publishing of events."""

@@ -1,0 +1,1 @@
+"""Where blocks of audio and frames of video come from."""

@@ -1,0 +1,1 @@
+"""The three networks of the hybrid model (paper, section III-B)."""
