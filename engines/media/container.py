@@ -1,0 +1,81 @@
+"""Opening files and URLs, and what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import av
+import av.error
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+
+from engines.errors import SourceError
+
+__all__ = ["Contents", "TrackKind", "first_stream", "is_url", "open_container", "redacted"]
+
+TrackKind = Literal["audio", "video"]
+
+_OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 10.0
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file or URL holds: which tracks, and whether it is live, that is a URL of no known length."""
+
+    audio: bool
+    video: bool
+    live: bool
+
+    @classmethod
+    def of(cls, path: str) -> Contents:
+        """Look into a file or URL.
+
+        Raises:
+            SourceError: it can't be opened, or has neither audio nor video.
+        """
+        with open_container(path) as container:
+            audio, video = (first_stream(container, kind) is not None for kind in ("audio", "video"))
+            live = is_url(path) and not container.duration
+        if not (audio or video):
+            raise SourceError(f"{redacted(path)} has neither an audio nor a video track")
+        return cls(audio, video, live)
+
+
+def open_container(path: str) -> InputContainer:
+    """Open a file or URL.
+
+    Raises:
+        SourceError: it does not exist, is no medium that FFmpeg knows, or can't be reached.
+    """
+    try:
+        return av.open(path, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if is_url(path) else None)
+    except av.error.InvalidDataError:
+        reason = "is no audio or video that can be read; it is damaged, cut short, or something else"
+    except av.error.FileNotFoundError:
+        reason = "does not exist"
+    except av.error.FFmpegError as error:
+        reason = f"can't be opened: {error.strerror}"
+    except (OSError, ValueError) as error:
+        reason = f"can't be opened: {error}"
+    raise SourceError(f"{redacted(path)} {reason}")
+
+
+def first_stream(container: InputContainer, kind: str) -> Stream | None:
+    """The first track of a kind; cover art, which shows up as a video of one picture, is none."""
+    streams = (s for s in container.streams if s.type == kind)
+    return next((s for s in streams if not s.disposition & Disposition.attached_pic), None)
+
+
+def is_url(path: str) -> bool:
+    """Whether a source is a URL rather than a file."""
+    return "://" in path
+
+
+def redacted(path: str) -> str:
+    """A path or URL that can be shown: user name, password and query of a URL left out."""
+    scheme, separator, rest = path.partition("://")
+    if not separator:
+        return path
+    host, slash, tail = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{tail.partition('?')[0]}"

@@ -1,0 +1,159 @@
+"""One track of a recording, decoded from its beginning to its end."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.stream import Stream
+from av.video.stream import VideoStream
+from typing_extensions import Self
+
+from engines.errors import SourceError
+from engines.frontend.settings import SAMPLE_RATE
+from engines.media.audio import AudioBlock, AudioUnpacker
+from engines.media.container import TrackKind, first_stream, open_container, redacted
+from engines.media.video import VideoFrame, VideoUnpacker
+
+__all__ = ["AudioTrack", "Track", "VideoTrack"]
+
+_log = logging.getLogger("emostream")
+
+_MAX_DAMAGED = 100  # damaged packets in a row after which a track is given up
+
+Item = TypeVar("Item", AudioBlock, VideoFrame)
+
+
+class Track(ABC, Generic[Item]):
+    """A track of a file. `with` opens it, and decodes its first item; iterating gives all of them.
+
+    Attributes:
+        start: time of its first item in seconds.
+        end: time at which what was given so far ends.
+    """
+
+    kind: TrackKind
+
+    def __init__(self, path: str) -> None:
+        """Name the file; nothing is opened yet."""
+        self.path = path
+        self.start = self.end = 0.0
+
+    def __enter__(self) -> Self:
+        self._container = open_container(self.path)
+        try:
+            stream = first_stream(self._container, self.kind)
+            if stream is None:
+                raise SourceError(f"{redacted(self.path)} has no {self.kind} track")
+            self._limit = _end_of_edit(self._container.format.name, stream)
+            self._items: Iterator[Item] = self._decode(stream)
+            self._first: Item | None = next(self._items, None)
+            if self._first is None:
+                raise SourceError(
+                    f"{redacted(self.path)}: nothing of its {self.kind} track can be decoded; it is damaged"
+                )
+        except BaseException:
+            self._container.close()
+            raise
+        self.start = self._first.t
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Item]:
+        for item in self._rest():
+            if item.t >= self._limit:
+                return
+            self.end = max(self.end, min(item.end, self._limit))
+            yield self._until_limit(item)
+
+    @abstractmethod
+    def _decode(self, stream: Stream) -> Iterator[Item]:
+        """The items of the whole track."""
+
+    def _until_limit(self, item: Item) -> Item:
+        return item
+
+    def _rest(self) -> Iterator[Item]:
+        if self._first is not None:
+            yield self._first
+        yield from self._items
+
+    def _packets(self, stream: Stream) -> Iterator[av.Packet[Stream]]:
+        packets = self._container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                _log.warning("%s: its %s track ends early: %s", redacted(self.path), self.kind, error.strerror)
+                return
+            if packet is None:
+                return
+            yield packet
+
+    def _frames(self, stream: Stream) -> Iterator[av.AudioFrame | av.VideoFrame]:
+        damaged = 0
+        for packet in self._packets(stream):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError as error:
+                damaged += 1
+                if damaged == 1:
+                    _log.warning("%s: damaged %s, going on: %s", redacted(self.path), self.kind, error.strerror)
+                if damaged >= _MAX_DAMAGED:
+                    _log.warning("%s: its %s track is too damaged to go on", redacted(self.path), self.kind)
+                    return
+                continue
+            damaged = 0
+            for frame in frames:
+                if isinstance(frame, (av.AudioFrame, av.VideoFrame)):
+                    yield frame
+
+
+class AudioTrack(Track[AudioBlock]):
+    """The first audio track of a file, as blocks."""
+
+    kind = "audio"
+
+    def _decode(self, stream: Stream) -> Iterator[AudioBlock]:
+        assert isinstance(stream, AudioStream)
+        unpacker = AudioUnpacker()
+        for frame in self._frames(stream):
+            if isinstance(frame, av.AudioFrame):
+                yield from unpacker.push(frame)
+        yield from unpacker.flush()
+
+    def _until_limit(self, item: AudioBlock) -> AudioBlock:
+        if item.end <= self._limit:
+            return item
+        return AudioBlock(item.t, item.samples[: round((self._limit - item.t) * SAMPLE_RATE)], item.lost)
+
+
+class VideoTrack(Track[VideoFrame]):
+    """The first video track of a file, as frames."""
+
+    kind = "video"
+
+    def _decode(self, stream: Stream) -> Iterator[VideoFrame]:
+        assert isinstance(stream, VideoStream)
+        stream.thread_type = "SLICE"  # frame threads hold several frames back, and burden the engine's cores
+        unpacker = VideoUnpacker(float(stream.average_rate or stream.guessed_rate or 25))
+        for frame in self._frames(stream):
+            if isinstance(frame, av.VideoFrame):
+                yield from unpacker.push(frame)
+
+
+def _end_of_edit(container: str, stream: Stream) -> float:
+    """Where the edit list of an MP4 or MOV ends a track; decoders give a little more. Elsewhere lengths are guesses."""
+    if "mp4" not in container.split(",") or not stream.duration or stream.time_base is None:
+        return float("inf")
+    return float(((stream.start_time or 0) + stream.duration) * stream.time_base)

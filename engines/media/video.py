@@ -1,0 +1,51 @@
+"""Decoded video as upright BGR pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["VideoFrame", "VideoUnpacker"]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFrame:
+    """A frame of video: its time and duration in seconds, and uint8 [height, width, 3] in BGR."""
+
+    t: float
+    image: npt.NDArray[np.uint8]
+    duration: float = 0.0
+
+    @property
+    def end(self) -> float:
+        """Time until which it is shown, in seconds."""
+        return self.t + self.duration
+
+
+class VideoUnpacker:
+    """Turns decoded frames of one track into pictures with rising times."""
+
+    def __init__(self, usual_fps: float) -> None:
+        """Take the track's frame rate, for frames that don't say when they come or how long they last."""
+        self._usual_s = 1.0 / usual_fps
+        self._last = float("-inf")
+
+    def push(self, frame: av.VideoFrame) -> Iterator[VideoFrame]:
+        """The picture of one more frame; none if its time is not later than the last one's."""
+        t = frame.time if frame.time is not None else self._last + self._usual_s
+        if t <= self._last:
+            return
+        self._last = max(t, 0.0) if t == float("-inf") else t
+        duration = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._usual_s
+        yield VideoFrame(self._last, _upright(frame), duration)
+
+
+def _upright(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """The picture as it is meant to be seen: phones store theirs turned, with the angle beside it."""
+    image = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    turns = round(frame.rotation / 90) % 4  # counter-clockwise
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

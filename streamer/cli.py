@@ -1,0 +1,253 @@
+"""The command `emostream`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console as Terminal
+from rich.live import Live
+
+from engines.errors import EmostreamError
+from streamer.config import Config, read_config_file
+from streamer.events import DEFAULT_ENDPOINT, Event
+
+__all__ = ["app", "main"]
+
+# Typer names only a subclass in public, and some of its releases carry a click of their own.
+_UsageError: Any = typer.BadParameter.__bases__[0]
+
+_HELP = """Watch a face, hear a voice, and publish about three emotion events a second over ZeroMQ.
+
+Without options: camera 0 and the default microphone. Nothing leaves this machine unless --publish says so, and
+pictures and sound are never stored or sent.
+"""
+
+app = typer.Typer(
+    name="emostream",
+    help=_HELP,
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _load_config(context: typer.Context, path: Path | None) -> Path | None:
+    if path is not None:
+        given = read_config_file(path)
+        context.default_map = {**(context.default_map or {}), **given}
+    return path
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"emostream {version('emostream')}")
+        raise typer.Exit
+
+
+_Sources, _Model, _Results, _Run = "Sources", "Recognition", "Results", "Session"
+
+
+@app.callback()
+def _emostream(
+    context: typer.Context,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            metavar="0|PATH|URL|none", help="Camera by index or path, a video file, or a URL.", rich_help_panel=_Sources
+        ),
+    ] = None,
+    mic: Annotated[
+        str | None,
+        typer.Option(
+            metavar="default|NAME|INDEX|FILE|none", help="Microphone, or an audio file.", rich_help_panel=_Sources
+        ),
+    ] = None,
+    input_: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            metavar="FILE|URL",
+            help="A recording or network stream with picture and sound.",
+            rich_help_panel=_Sources,
+        ),
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Play files as quickly as possible.", rich_help_panel=_Sources)
+    ] = False,
+    av_offset_ms: Annotated[
+        float,
+        typer.Option(metavar="MS", help="How much later than the sound the picture comes.", rich_help_panel=_Sources),
+    ] = 0.0,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Networks and heads: a bundle's folder or .zip.", rich_help_panel=_Model),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="auto|openvino|onnxruntime", help="What runs the networks.", rich_help_panel=_Model)
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="auto|fp32|bf16", help="Arithmetic of the networks.", rich_help_panel=_Model)
+    ] = "auto",
+    face_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Find faces with this YuNet model instead of Viola-Jones.", rich_help_panel=_Model
+        ),
+    ] = None,
+    publish: Annotated[
+        str, typer.Option(metavar="tcp://...", help="ZeroMQ endpoint to bind.", rich_help_panel=_Results)
+    ] = DEFAULT_ENDPOINT,
+    stream: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of the stream in topics.", rich_help_panel=_Results)
+    ] = "default",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-", help="Also append the events to a file, as JSON Lines.", rich_help_panel=_Results
+        ),
+    ] = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show a live picture in the terminal.", rich_help_panel=_Results)
+    ] = False,
+    duration: Annotated[
+        float | None, typer.Option(metavar="S", help="End after so many seconds.", rich_help_panel=_Run)
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Read options from a TOML file; the command line wins.",
+            callback=_load_config,
+            is_eager=True,
+            rich_help_panel=_Run,
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more about what happens.", rich_help_panel=_Run)
+    ] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is not None:
+        return
+    _set_up_log(verbose)
+    _run(
+        Config(
+            camera=camera,
+            mic=mic,
+            input=input_,
+            bundle=bundle,
+            engine=engine,
+            precision=precision,
+            publish=publish,
+            stream=stream,
+            output=output,
+            view=view,
+            fast=fast,
+            duration_s=duration,
+            av_offset_ms=av_offset_ms,
+            face_model=face_model,
+        )
+    )
+
+
+@app.command()
+def listen(
+    endpoint: Annotated[str, typer.Argument(help="Where an emostream publishes.")] = DEFAULT_ENDPOINT,
+    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the JSON as received.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Give up after so many seconds without a message.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many events.")] = None,
+) -> None:
+    """Print the events that an emostream publishes."""
+    from streamer.listen import listen as listen_to
+
+    try:
+        raise typer.Exit(listen_to(endpoint, stream=stream, json_lines=json, timeout=timeout, count=count))
+    except TimeoutError as error:
+        raise EmostreamError(str(error)) from None
+
+
+@app.command()
+def devices() -> None:
+    """List the cameras and microphones of this machine."""
+    from streamer.devices import describe_devices
+
+    typer.echo(describe_devices())
+
+
+def main() -> None:
+    """Run the command; a failure prints one line, with exit code 1, or 2 for a wrong option."""
+    try:
+        code = app(prog_name="emostream", standalone_mode=False)
+    except _UsageError as error:
+        _fail(error.format_message(), 2)
+    except EmostreamError as error:
+        _fail(str(error), 1)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.stdout.flush()
+    # A thread that a driver holds must not hold the exit.
+    os._exit(code or 0)
+
+
+def _run(config: Config) -> None:
+    from engines.bundle import Bundle
+    from streamer.console import Console
+    from streamer.pipeline import Pipeline
+    from streamer.view import View
+
+    assert config.bundle is not None
+    bundle = Bundle.load(config.bundle)
+    log = logging.getLogger("emostream")
+    hooks: list[Any] = []
+
+    def on_event(event: Event) -> None:
+        for hook in hooks:
+            hook.on_event(event)
+
+    pipeline = Pipeline(config, bundle, on_event)
+    log.info("%s; publishing on %s as stream %s", pipeline.engine_reason, config.publish, config.stream)
+    if not bundle.manifest.trained:
+        log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: pipeline.stop())
+    if config.view:
+        view = View(pipeline)
+        hooks.append(view)
+        with Live(view, refresh_per_second=10, console=Terminal(), auto_refresh=False) as live:
+            pipeline.run(on_tick=live.refresh, tick_s=0.1)
+        return
+    if sys.stdout.isatty() and config.output != "-":
+        console = Console(pipeline.meters, pipeline.states, typer.echo, trained=bundle.manifest.trained)
+        hooks.append(console)
+        pipeline.run(on_tick=console.on_tick)
+        return
+    pipeline.run()
+
+
+def _set_up_log(verbose: bool) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("emostream: %(levelname)s: %(message)s"))
+    for number, name in ((logging.WARNING, "warning"), (logging.INFO, "info"), (logging.DEBUG, "debug")):
+        logging.addLevelName(number, name)
+    log = logging.getLogger("emostream")
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"emostream: error: {message}", file=sys.stderr, flush=True)  # noqa: T201
+    sys.stdout.flush()
+    os._exit(code)

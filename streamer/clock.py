@@ -1,0 +1,80 @@
+"""The stream's clock: between a source's timestamps, the grid, and the time of day (DESIGN section 7)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["LiveClock", "RecordedClock", "StreamClock"]
+
+# A second-order loop that follows the audio clock (Adriaensen 2005, "Using a DLL to filter time").
+_BANDWIDTH_HZ = 0.1
+_MAX_SKEW = 1e-3  # no sound card is further off than this
+
+
+class StreamClock(Protocol):
+    """Maps timestamps to the grid, and grid times to the moment of their capture."""
+
+    def to_grid(self, t: float) -> float:
+        """Grid time, in seconds, of a source's timestamp."""
+
+    def captured_at(self, grid: float) -> float | None:
+        """Monotonic time at which a grid time was captured; None where nothing is captured in real time."""
+
+    def unix(self, grid: float) -> float:
+        """Unix time of a grid time."""
+
+
+class RecordedClock:
+    """Recordings only: timestamps are media times, and the grid begins at the earliest of them."""
+
+    def __init__(self, t0: float, started_at: float, unix_offset: float, *, fast: bool) -> None:
+        """Begin at media time `t0` s, which plays at monotonic time `started_at`."""
+        self._t0, self._started_at, self._unix_offset, self._fast = t0, started_at, unix_offset, fast
+
+    def to_grid(self, t: float) -> float:
+        """See `StreamClock`."""
+        return t - self._t0
+
+    def captured_at(self, grid: float) -> float | None:
+        """See `StreamClock`."""
+        return None if self._fast else self._started_at + grid
+
+    def unix(self, grid: float) -> float:
+        """See `StreamClock`."""
+        return self._started_at + grid + self._unix_offset
+
+
+class LiveClock:
+    """Live sources: timestamps are monotonic times. While audio flows its sample count drives the grid.
+
+    Between grid and monotonic time lies a straight line that follows the audio clock's offset and rate; without
+    audio the line goes on at its last rate, so the grid neither steps nor repeats.
+    """
+
+    def __init__(self, t0: float, unix_offset: float) -> None:
+        """Begin the grid at monotonic time `t0` s."""
+        self._mono, self._grid, self._rate = t0, 0.0, 1.0
+        self._unix_offset = unix_offset
+
+    def to_grid(self, t: float) -> float:
+        """See `StreamClock`."""
+        return self._grid + self._rate * (t - self._mono)
+
+    def captured_at(self, grid: float) -> float:
+        """See `StreamClock`."""
+        return self._mono + (grid - self._grid) / self._rate
+
+    def unix(self, grid: float) -> float:
+        """See `StreamClock`."""
+        return self.captured_at(grid) + self._unix_offset
+
+    def follow(self, t: float, grid: float) -> None:
+        """Take in that the sample at `grid` s was captured at monotonic time `t` s, give or take its jitter."""
+        elapsed = t - self._mono
+        if elapsed <= 0:
+            return
+        predicted = self.to_grid(t)
+        omega = min(2 * 3.141592653589793 * _BANDWIDTH_HZ * elapsed, 0.5)
+        error = grid - predicted
+        self._mono, self._grid = t, predicted + 1.414 * omega * error
+        self._rate = min(max(self._rate + omega * omega * error / elapsed, 1 - _MAX_SKEW), 1 + _MAX_SKEW)

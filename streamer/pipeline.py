@@ -1,0 +1,232 @@
+"""A session: it owns every thread, and starts and stops them in order.
+
+    source readers -> vision -> segmenting -> worker -> publisher
+
+The engine loads in the worker while the sources wait, and the socket is bound before either, so that a waiting
+subscriber misses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from engines.backends.choose import choose_engine
+from engines.backends.openvino import Precision
+from engines.bundle import Bundle
+from engines.errors import SourceError
+from engines.frontend.clip import FrameFace
+from engines.frontend.detectors import ViolaJones, YuNet
+from engines.frontend.face import FaceTracker
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.clock import RecordedClock
+from streamer.config import Config
+from streamer.events import Event, SourceState
+from streamer.meters import Meters
+from streamer.publisher import Publisher
+from streamer.queues import DropPolicy, Inlet
+from streamer.segmenting import Segmenting, SegmentingOptions
+from streamer.segments import SegmentQueue
+from streamer.sources.base import Outlets, Playback
+from streamer.sources.choose import Chosen, open_sources
+from streamer.status import status_event
+from streamer.threads import OwnedThread
+from streamer.vision import Vision
+from streamer.worker import Worker
+
+__all__ = ["Pipeline"]
+
+_log = logging.getLogger("emostream")
+
+_MAX_LAG_S = 1.0
+_WAITING_SEGMENTS = 8
+_SETTLE_S = 0.5  # between bind and first event, for subscribers that were waiting
+_STATUS_S = 1.0
+_STOP_S = 0.7  # for the threads to end; with the socket's linger a stop stays near a second
+
+
+class Pipeline:
+    """One stream, from its sources to its events. The constructor opens nothing; `run` does it all."""
+
+    def __init__(self, config: Config, bundle: Bundle, on_event: Callable[[Event], None] | None = None) -> None:
+        """Prepare a session; `on_event` is called in the publisher's thread after each event was sent."""
+        self.config, self.bundle = config, bundle
+        self.meters = Meters()
+        self.loaded = False
+        self.started_at = time.monotonic()
+        self.engine, self.engine_reason = choose_engine(config.engine, bundle, cast("Precision", config.precision))
+        self.states: dict[str, SourceState] = {"audio": "off", "video": "off"}
+        self.queues: list[Inlet[AudioBlock] | Inlet[VideoFrame] | Inlet[FrameFace]] = []
+        self.segments = SegmentQueue(_WAITING_SEGMENTS, None)
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._lost: list[str] = []
+        self.unix_offset = time.time() - time.monotonic()
+        self.publisher = Publisher(
+            config.publish,
+            config.stream,
+            session=uuid.uuid4().hex,
+            unix_offset=self.unix_offset,
+            output=config.output,
+            on_event=on_event,
+        )
+
+    def stop(self) -> None:
+        """Ask the session to end; `run` then returns within a second."""
+        self._stop.set()
+
+    def run(self, on_tick: Callable[[], None] | None = None, tick_s: float = 0.2) -> None:
+        """Run the session to its end, or until `stop`.
+
+        Args:
+            on_tick: called in this thread about every `tick_s` seconds while the session runs.
+            tick_s: in seconds.
+
+        Raises:
+            EmostreamError: something can't be opened or loaded, or failed.
+        """
+        detector = YuNet(self.config.face_model) if self.config.face_model else ViolaJones()
+        with self.publisher:
+            chosen = open_sources(self.config)
+            try:
+                self._run(chosen, FaceTracker(detector), on_tick or (lambda: None), tick_s)
+            finally:
+                self._stop.set()
+                for each in chosen:
+                    each.source.close()
+        if self._failure is not None:
+            raise self._failure
+        if self._lost and len(self._lost) == len(chosen):
+            raise SourceError(f"nothing is left to watch or to hear: {'; '.join(self._lost)}")
+
+    def _run(self, chosen: list[Chosen], tracker: FaceTracker, on_tick: Callable[[], None], tick_s: float) -> None:
+        recorded = all(each.source.recorded for each in chosen)
+        condition = threading.Condition()
+        audio, frames, faces = self._inlets(chosen, condition, recorded)
+        self.queues = [inlet for inlet in (audio, frames, faces) if inlet is not None]
+        self.segments = segments = SegmentQueue(_WAITING_SEGMENTS, None if recorded else _MAX_LAG_S)
+        worker = Worker(self.bundle, self.engine, segments, self.publisher, self.meters, full_batches=self.config.fast)
+        working = self._thread("worker", worker.run)
+        working.start()
+        self.publisher.publish(status_event(self, "loading"))
+        threads: list[OwnedThread] = []
+        if self._wait_ready(worker, working):
+            playback, clock = self._playback(chosen, recorded)
+            options = SegmentingOptions(clock, self.unix_offset, self.config.duration_s)
+            if frames is not None and faces is not None:
+                vision = Vision(tracker, frames, faces, self.meters, self.config.av_offset_ms / 1000.0)
+                threads.append(self._thread("vision", vision.run))
+            segmenting = Segmenting(audio, faces, condition, segments, self.meters, options)
+            threads.append(self._thread("segmenting", segmenting.run))
+            readers = [self._reader(each, audio, frames, playback) for each in chosen]
+            for thread in (*threads, *readers):
+                thread.start()
+            threads = [*readers, *threads]
+            self._wait_end(working, on_tick, tick_s)
+        self._end([*threads, working])
+
+    def _inlets(
+        self, chosen: list[Chosen], condition: threading.Condition, recorded: bool
+    ) -> tuple[Inlet[AudioBlock] | None, Inlet[VideoFrame] | None, Inlet[FrameFace] | None]:
+        audio: Inlet[AudioBlock] | None = None
+        frames: Inlet[VideoFrame] | None = None
+        faces: Inlet[FrameFace] | None = None
+
+        def frame_dropped(_: object) -> None:
+            self.meters.dropped_frames += 1
+
+        policy: DropPolicy = "block" if recorded else "drop_oldest"
+        if any(each.audio for each in chosen):
+            audio = Inlet(
+                "audio",
+                150,
+                policy,
+                condition=condition,
+                mark_loss=lambda block: replace(block, lost=True),
+            )
+            self.states["audio"] = "waiting"
+        if any(each.video for each in chosen):
+            frames = Inlet("frames", 8 if recorded else 2, policy, on_drop=frame_dropped)
+            faces = Inlet("faces", 64, policy, condition=condition, on_drop=frame_dropped)
+            self.states["video"] = "waiting"
+        return audio, frames, faces
+
+    def _playback(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, RecordedClock | None]:
+        late = self.config.av_offset_ms / 1000.0
+        starts = [
+            each.source.start_time - (late if each.video else 0.0)
+            for each in chosen
+            if each.source.start_time is not None
+        ]
+        t0, now = min(starts, default=0.0), time.monotonic()
+        playback = Playback(t0, now, fast=self.config.fast, live=not recorded, stop=self._stop)
+        clock = RecordedClock(t0, now, self.unix_offset, fast=self.config.fast) if recorded else None
+        return playback, clock
+
+    def _reader(
+        self,
+        each: Chosen,
+        audio: Inlet[AudioBlock] | None,
+        frames: Inlet[VideoFrame] | None,
+        playback: Playback,
+    ) -> OwnedThread:
+        outlets = Outlets(audio if each.audio else None, frames if each.video else None)
+        kinds = [kind for kind, given in (("audio", each.audio), ("video", each.video)) if given]
+
+        def read() -> None:
+            self.states.update(dict.fromkeys(kinds, "running"))
+            state: SourceState = "ended"
+            try:
+                each.source.run(outlets, playback)
+            except SourceError as error:
+                state = "lost"
+                self._lost.append(str(error))
+                _log.warning("%s", error)
+            finally:
+                outlets.finish()
+                self.states.update(dict.fromkeys(kinds, state))
+
+        return self._thread(f"read {each.source.name}", read)
+
+    def _thread(self, name: str, target: Callable[[], None]) -> OwnedThread:
+        return OwnedThread(name, target, self._fail)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            self._failure = error
+        self._stop.set()
+
+    def _wait_ready(self, worker: Worker, working: OwnedThread) -> bool:
+        """Wait for the engine, and for waiting subscribers; False where the session ends before."""
+        while working.alive and not worker.ready.wait(0.02):
+            if self._stop.is_set():
+                return False
+        self.publisher.wait_settled(_SETTLE_S)
+        self.loaded = worker.ready.is_set()
+        return self.loaded and not self._stop.is_set()
+
+    def _wait_end(self, working: OwnedThread, on_tick: Callable[[], None], tick_s: float) -> None:
+        next_status = time.monotonic()
+        while working.alive and not self._stop.wait(tick_s):
+            on_tick()
+            if time.monotonic() >= next_status:
+                next_status += _STATUS_S
+                self.publisher.publish(status_event(self, "running"))
+
+    def _end(self, threads: list[OwnedThread]) -> None:
+        """Stop what still runs, upstream first, all within one bound."""
+        stopped = self._stop.is_set()
+        self._stop.set()
+        for queue in self.queues:
+            queue.close(discard=True)
+        self.segments.close(discard=stopped)
+        until = time.monotonic() + _STOP_S
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        self.publisher.publish(status_event(self, "ended"))

@@ -1,0 +1,50 @@
+"""Where a block of audio lies on the grid: next to the one before, or elsewhere after a gap."""
+
+from __future__ import annotations
+
+from engines.frontend.segmenter import Segmenter
+from engines.frontend.settings import SAMPLE_RATE
+from engines.media.audio import AudioBlock
+from streamer.clock import LiveClock, StreamClock
+
+__all__ = ["AudioPlacer"]
+
+_GAP_S = 0.05  # a timestamp this far off the sample count means lost or doubled samples; below it is jitter
+
+
+class AudioPlacer:
+    """Puts blocks onto the grid; zero-fills gaps, cuts overlaps, and lets a live clock follow the sample count.
+
+    Attributes:
+        late_samples: samples that came after their place on the grid had been given up, or twice.
+        missing_samples: samples of gaps between blocks.
+    """
+
+    def __init__(self, segmenter: Segmenter, clock: StreamClock) -> None:
+        """Place into `segmenter` by `clock`."""
+        self._segmenter = segmenter
+        self._clock = clock
+        self._expected: int | None = None
+        self.late_samples = 0
+        self.missing_samples = 0
+
+    def place(self, block: AudioBlock) -> None:
+        """Take the next block of the source."""
+        end = self._segmenter.audio_end
+        measured = round(self._clock.to_grid(block.t) * SAMPLE_RATE)
+        follows = self._expected == end and not block.lost and abs(measured - end) <= _GAP_S * SAMPLE_RATE
+        samples = block.samples
+        if follows:
+            if isinstance(self._clock, LiveClock):
+                self._clock.follow(block.t, end / SAMPLE_RATE)
+        elif measured > end:
+            if self._expected is not None:
+                self.missing_samples += measured - end
+            self._segmenter.skip_audio(measured)
+        elif measured < end:
+            overlap = min(end - measured, samples.size)
+            if measured >= 0:
+                self.late_samples += overlap
+            samples = samples[overlap:]
+        self._segmenter.push_audio(samples)
+        self._expected = self._segmenter.audio_end

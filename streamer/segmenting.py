@@ -1,0 +1,173 @@
+"""The segmenting thread: blocks of audio and faces in, segments out, each as soon as it can leave.
+
+A segment leaves when its audio is complete and the frame after its end has come; with a live source also 100 ms
+after its end, with what there is. Recordings wait for their own tracks only, so their segments never depend on load.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from engines.frontend.clip import FrameFace
+from engines.frontend.grid import seconds, segment_count, segment_end
+from engines.frontend.segmenter import Segment, Segmenter
+from engines.frontend.settings import SAMPLE_RATE
+from engines.media.audio import AudioBlock
+from streamer.clock import LiveClock, StreamClock
+from streamer.meters import Meters
+from streamer.placement import AudioPlacer
+from streamer.queues import Inlet
+from streamer.segments import SegmentQueue, TimedSegment
+
+__all__ = ["Segmenting", "SegmentingOptions"]
+
+_DEADLINE_S = 0.1  # after the end of a live segment
+_FIRST_WAIT_S = 0.1  # for a second live source, once the first has given something
+_SILENT_START_S = 1.0  # live sources that give nothing: the grid begins without them
+
+
+@dataclass(frozen=True)
+class SegmentingOptions:
+    """How a session is cut.
+
+    Attributes:
+        clock: of recordings; None for live sources, whose clock begins with their first timestamp.
+        unix_offset: Unix time minus monotonic time, in seconds, fixed for the session.
+        duration_s: grid time after which the session ends; None for no limit.
+    """
+
+    clock: StreamClock | None
+    unix_offset: float
+    duration_s: float | None
+
+
+class Segmenting:
+    """Owns the grid: the segmenter, the clock, and the place of every block on it."""
+
+    def __init__(
+        self,
+        audio: Inlet[AudioBlock] | None,
+        faces: Inlet[FrameFace] | None,
+        condition: threading.Condition,
+        segments: SegmentQueue,
+        meters: Meters,
+        options: SegmentingOptions,
+    ) -> None:
+        """Read `audio` and `faces`, which share `condition`; write `segments`. None for an absent source."""
+        self._audio, self._faces, self._condition = audio, faces, condition
+        self._segments, self._meters, self._options = segments, meters, options
+        self._segmenter = Segmenter(audio=audio is not None, video=faces is not None)
+        self._limit: int | None = None  # number of segments, once it is known
+        if options.duration_s is not None:
+            self._limit = segment_count(options.duration_s)
+
+    def run(self) -> None:
+        """Work until the sources have ended or the session stops; then the segments end too."""
+        clock = self._options.clock or self._first_timestamp()
+        if clock is not None:
+            self._clock = clock
+            self._placer = AudioPlacer(self._segmenter, clock)
+            while self._limit is None or self._segmenter.next_index < self._limit:
+                if not self._step():
+                    break
+        self._segments.close()
+
+    def _first_timestamp(self) -> LiveClock | None:
+        """The clock of live sources: its grid begins at the earliest timestamp of any of them."""
+        inlets = [inlet for inlet in (self._audio, self._faces) if inlet is not None]
+        begun = time.monotonic()
+        with self._condition:
+            self._condition.wait_for(lambda: any(map(len, inlets)) or all(i.ended for i in inlets), _SILENT_START_S)
+            self._condition.wait_for(lambda: all(len(i) or i.ended for i in inlets), _FIRST_WAIT_S)
+            if all(inlet.ended for inlet in inlets):
+                return None
+            first = [t for inlet in inlets if (t := inlet.first(lambda item: item.t)) is not None]
+        return LiveClock(min(first, default=begun), self._options.unix_offset)
+
+    def _step(self) -> bool:
+        """Take what has come, or cut the next segment, or wait for either; False at the end."""
+        with self._condition:
+            block = self._audio.pop() if self._audio is not None and self._wants_audio() else None
+            face = self._faces.pop() if self._faces is not None and self._wants_video() else None
+            if block is None and face is None:
+                if self._ended():
+                    self._limit = self._total()
+                    if self._segmenter.next_index >= self._limit:
+                        return False
+                elif not self._due():
+                    self._condition.wait(self._patience())
+                    return True
+        if block is not None:
+            self._place(block)
+        if face is not None:
+            self._look(face)
+        if block is None and face is None:
+            self._cut()
+        return True
+
+    def _wants_audio(self) -> bool:
+        # A recording's track that runs ahead of the other waits in its queue, so memory stays bounded.
+        return self._live or self._segmenter.audio_end < segment_end(self._segmenter.next_index)
+
+    def _wants_video(self) -> bool:
+        return self._live or self._segmenter.video_end < seconds(segment_end(self._segmenter.next_index))
+
+    @property
+    def _live(self) -> bool:
+        return self._options.clock is None
+
+    def _ended(self) -> bool:
+        return all(inlet is None or inlet.ended for inlet in (self._audio, self._faces))
+
+    def _total(self) -> int:
+        """Segments of a stream whose sources have all ended: those that fit the union of its tracks."""
+        ends = [i.end for i in (self._audio, self._faces) if i is not None and i.end is not None]
+        if not ends:
+            return self._segmenter.next_index
+        length = self._clock.to_grid(max(ends))
+        if self._options.duration_s is not None:
+            length = min(length, self._options.duration_s)
+        return segment_count(max(length, 1.0 / SAMPLE_RATE))
+
+    def _due(self) -> bool:
+        complete = self._segmenter.complete(
+            audio_ended=self._audio is None or self._audio.ended,
+            video_ended=self._faces is None or self._faces.ended,
+        )
+        return (complete and not (self._live and self._patience() > _DEADLINE_S)) or self._patience() <= 0.0
+
+    def _patience(self) -> float:
+        """Seconds until the next segment leaves with what there is."""
+        if not self._live:
+            return 60.0
+        end = seconds(segment_end(self._segmenter.next_index))
+        captured = self._clock.captured_at(end)
+        assert captured is not None
+        return captured + _DEADLINE_S - time.monotonic()
+
+    def _place(self, block: AudioBlock) -> None:
+        begun = time.perf_counter()
+        self._placer.place(block)
+        self._meters.spend("audio", time.perf_counter() - begun)
+        self._meters.dropped_samples = self._placer.late_samples + self._placer.missing_samples
+        self._meters.audio_s.add(block.samples.size / SAMPLE_RATE)
+        self._meters.levels.hear(block.samples)
+        self._meters.levels.speech = self._segmenter.speaking
+
+    def _look(self, face: FrameFace) -> None:
+        t = self._clock.to_grid(face.t)
+        if t > self._segmenter.video_end:  # the clock may turn back by less than a frame while it settles
+            self._segmenter.push_frame(replace(face, t=t))
+
+    def _cut(self) -> None:
+        begun = time.perf_counter()
+        segment = self._segmenter.cut()
+        now = time.perf_counter()
+        self._meters.spend("segment", now - begun)
+        self._segments.put(self._timed(segment))
+
+    def _timed(self, segment: Segment) -> TimedSegment:
+        captured = self._clock.captured_at(segment.t_end)
+        return TimedSegment(segment, captured, self._clock.unix(segment.t_end), time.monotonic())

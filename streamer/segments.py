@@ -1,0 +1,99 @@
+"""Segments on their way to the engine: batched when it falls behind, and dropped when they are too old."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+
+from engines.frontend.segmenter import Segment
+
+__all__ = ["SegmentQueue", "TimedSegment"]
+
+
+@dataclass(frozen=True)
+class TimedSegment:
+    """A segment and when it was captured.
+
+    Attributes:
+        segment: the segment; without inputs once it was dropped.
+        captured_at: monotonic time of its end; None where nothing is captured in real time.
+        unix_end: Unix time of its end.
+        cut_at: monotonic time at which it was cut.
+        dropped: whether it became too old before the engine had time for it.
+    """
+
+    segment: Segment
+    captured_at: float | None
+    unix_end: float
+    cut_at: float
+    dropped: bool = False
+
+    def unix(self, grid: float) -> float:
+        """Unix time of a grid time near this segment."""
+        return self.unix_end - (self.segment.t_end - grid)
+
+
+class SegmentQueue:
+    """From the segmenting thread to the worker, in order.
+
+    A live stream drops segments whose end is more than `max_lag_s` ago: the oldest lose their inputs and are marked,
+    but keep their place, since what they say about speech begins and ends utterances. A recording waits instead.
+    """
+
+    def __init__(self, capacity: int, max_lag_s: float | None) -> None:
+        """Hold at most `capacity` segments with inputs; `max_lag_s` is None for recordings."""
+        self._capacity, self._max_lag_s = capacity, max_lag_s
+        self._items: deque[TimedSegment] = deque()
+        self._condition = threading.Condition()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: TimedSegment) -> None:
+        """Append a segment; on a recording, wait for room."""
+        with self._condition:
+            if self._max_lag_s is None:
+                self._condition.wait_for(lambda: self._closed or len(self._items) < self._capacity)
+            if self._closed:
+                return
+            self._items.append(item)
+            self._drop_old()
+            self._condition.notify_all()
+
+    def take(self, most: int, *, full: bool) -> list[TimedSegment]:
+        """Wait for segments, and take up to `most`; an empty list once the queue has ended.
+
+        Args:
+            most: largest batch.
+            full: wait until the batch is full or the queue is closed, so that batches don't depend on load.
+        """
+        least = most if full else 1
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or len(self._items) >= least)
+            self._drop_old()
+            batch = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            self._condition.notify_all()
+            return batch
+
+    def close(self, *, discard: bool = False) -> None:
+        """Let nothing more in; with `discard`, throw away what waits."""
+        with self._condition:
+            self._closed = True
+            if discard:
+                self._items.clear()
+            self._condition.notify_all()
+
+    def _drop_old(self) -> None:
+        if self._max_lag_s is None:
+            return
+        now = time.monotonic()
+        for position, item in enumerate(self._items):
+            crowded = len(self._items) - position > self._capacity
+            late = item.captured_at is not None and now - item.captured_at > self._max_lag_s
+            if not (crowded or late):
+                return
+            if not item.dropped:
+                self._items[position] = replace(item, segment=replace(item.segment, mel=None, clip=None), dropped=True)

@@ -1,0 +1,91 @@
+"""What every source offers, and how recordings are played."""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.queues import Inlet
+
+__all__ = ["Outlets", "Playback", "Source"]
+
+
+@dataclass(frozen=True)
+class Outlets:
+    """Where a source puts what it captures; None for a modality that is not wanted of it."""
+
+    audio: Inlet[AudioBlock] | None
+    video: Inlet[VideoFrame] | None
+
+    def finish(self) -> None:
+        """Say that nothing more will come."""
+        for inlet in (self.audio, self.video):
+            if inlet is not None:
+                inlet.close()
+
+
+@dataclass(frozen=True)
+class Playback:
+    """How recordings are played: media time `t0` is due at monotonic time `started_at`.
+
+    Attributes:
+        t0: media time in seconds of the session's start.
+        started_at: monotonic time in seconds.
+        fast: as quickly as possible instead of at their own pace.
+        live: beside a live source, so that media times become monotonic ones.
+        stop: ends every wait.
+    """
+
+    t0: float
+    started_at: float
+    fast: bool
+    live: bool
+    stop: threading.Event
+
+    def wait_until(self, t: float) -> bool:
+        """Sleep until media time `t` is due; False if the session stops first."""
+        if self.fast:
+            return not self.stop.is_set()
+        return not self.stop.wait(max(0.0, self.started_at + t - self.t0 - time.monotonic()))
+
+    def stamp(self, t: float) -> float:
+        """The timestamp of media time `t`."""
+        return self.started_at + t - self.t0 if self.live else t
+
+
+class Source(ABC):
+    """A device, file or URL. The constructor opens nothing.
+
+    Attributes:
+        name: what users call it.
+        recorded: whether it plays a recording, whose timestamps are media times.
+        start_time: media time of its beginning, in seconds; None for a live source.
+    """
+
+    name: str
+    recorded: bool = False
+    start_time: float | None = None
+
+    @abstractmethod
+    def open(self) -> None:
+        """Open it.
+
+        Raises:
+            SourceError: there is no such source, or it can't be read.
+        """
+
+    @abstractmethod
+    def run(self, outlets: Outlets, playback: Playback) -> None:
+        """Capture until the end or until the outlets close; called in the source's own thread.
+
+        Raises:
+            SourceError: the source was lost.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the device or file; also ends a `run` that waits for it, where its driver allows."""

@@ -1,0 +1,73 @@
+"""A local camera through OpenCV: a reader that only grabs and stamps, so that frames are never stale."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+import cv2
+import numpy as np
+
+from engines.errors import SourceError
+from engines.media.video import VideoFrame
+from streamer.sources.base import Outlets, Playback, Source
+
+__all__ = ["Camera", "list_cameras"]
+
+_PROBED = 4  # cameras that are tried where the system has no list of them
+
+
+class Camera(Source):
+    """A camera by index or by device path."""
+
+    def __init__(self, device: int | str) -> None:
+        """Name the device."""
+        self.name = f"camera {device}"
+        self._device = device
+
+    def open(self) -> None:
+        """See `Source`."""
+        self._capture = cv2.VideoCapture(self._device)
+        # The first frame tells a camera that works from one that another program holds.
+        if not self._capture.isOpened() or not self._capture.grab():
+            self._capture.release()
+            raise SourceError(
+                f"{self.name} can't be opened: there is no such camera, or another program uses it; "
+                "`emostream devices` lists the cameras"
+            )
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+
+    def run(self, outlets: Outlets, playback: Playback) -> None:
+        """See `Source`."""
+        assert outlets.video is not None
+        try:
+            while not playback.stop.is_set():
+                if not self._capture.grab():
+                    raise SourceError(f"{self.name} was lost: it gives no more frames")
+                t = time.monotonic()
+                read, image = self._capture.retrieve()
+                if read and not outlets.video.put(VideoFrame(t, np.asarray(image, dtype=np.uint8))):
+                    return
+        finally:
+            self._capture.release()
+
+    def close(self) -> None:
+        """See `Source`. The reader releases the camera itself: OpenCV allows no one else to while it grabs."""
+
+
+def list_cameras() -> list[tuple[str, str]]:
+    """The cameras of this machine: what `--camera` takes, and a name."""
+    listed = Path("/sys/class/video4linux")
+    if platform.system() == "Linux":
+        names = sorted(listed.glob("video*"), key=lambda p: int(p.name.removeprefix("video")))
+        return [(p.name.removeprefix("video"), (p / "name").read_text().strip()) for p in names]
+    found = []
+    for index in range(_PROBED):
+        capture = cv2.VideoCapture(index)
+        if capture.isOpened():
+            found.append((str(index), f"camera {index}"))
+        capture.release()
+    return found

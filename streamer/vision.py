@@ -1,0 +1,48 @@
+"""The vision thread: frames in, aligned faces out."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+
+from engines.frontend.clip import FrameFace
+from engines.frontend.face import FaceTracker
+from engines.media.video import VideoFrame
+from streamer.meters import Meters
+from streamer.queues import Inlet
+
+__all__ = ["Vision"]
+
+
+class Vision:
+    """Follows the face from frame to frame. Only its thread touches the tracker."""
+
+    def __init__(
+        self,
+        tracker: FaceTracker,
+        frames: Inlet[VideoFrame],
+        faces: Inlet[FrameFace],
+        meters: Meters,
+        late_s: float,
+    ) -> None:
+        """Read `frames`, write `faces`; the camera delivers `late_s` seconds later than its times say."""
+        self._tracker, self._frames, self._faces, self._meters = tracker, frames, faces, meters
+        self._late_s = late_s
+
+    def run(self) -> None:
+        """Work until the frames end; then the faces end too."""
+        cv2.setNumThreads(1)  # the engine needs the cores; a face is too small to share out
+        while (frame := self._frames.get()) is not None:
+            begun = time.perf_counter()
+            face = self._tracker.update(frame.t - self._late_s, frame.image)
+            self._meters.spend("vision", time.perf_counter() - begun)
+            self._meters.frames.add()
+            self._meters.levels.brightness = face.brightness
+            self._meters.levels.face = face.crop is not None
+            if face.crop is not None:
+                self._meters.faces.add()
+            if not self._faces.put(face):
+                return
+        end = self._frames.end
+        self._faces.close(end=None if end is None else end - self._late_s)
