@@ -67,6 +67,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._lost: list[str] = []
+        self._late_s = config.av_offset_ms / 1000.0
         self.unix_offset = time.time() - time.monotonic()
         self.publisher = Publisher(
             config.publish,
@@ -117,10 +118,9 @@ class Pipeline:
         self.publisher.publish(status_event(self, "loading"))
         threads: list[OwnedThread] = []
         if self._wait_ready(worker, working):
-            playback, clock = self._playback(chosen, recorded)
-            options = SegmentingOptions(clock, self.unix_offset, self.config.duration_s)
+            playback, options = self._start_clock(chosen, recorded)
             if frames is not None and faces is not None:
-                vision = Vision(tracker, frames, faces, self.meters, self.config.av_offset_ms / 1000.0)
+                vision = Vision(tracker, frames, faces, self.meters, self._late_s)
                 threads.append(self._thread("vision", vision.run))
             segmenting = Segmenting(audio, faces, condition, segments, self.meters, options)
             threads.append(self._thread("segmenting", segmenting.run))
@@ -157,17 +157,20 @@ class Pipeline:
             self.states["video"] = "waiting"
         return audio, frames, faces
 
-    def _playback(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, RecordedClock | None]:
-        late = self.config.av_offset_ms / 1000.0
-        starts = [
-            each.source.start_time - (late if each.video else 0.0)
-            for each in chosen
-            if each.source.start_time is not None
-        ]
-        t0, now = min(starts, default=0.0), time.monotonic()
+    def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:
+        """Begin the session: from now on recordings play, and their grid begins with the earliest track."""
+        starts: dict[str, float] = {}
+        for each in chosen:
+            if each.source.start_time is not None:
+                kind = "video" if each.video else "audio"
+                starts[kind] = each.source.start_time - (self._late_s if each.video else 0.0)
+        t0, now = min(starts.values(), default=0.0), time.monotonic()
         playback = Playback(t0, now, fast=self.config.fast, live=not recorded, stop=self._stop)
         clock = RecordedClock(t0, now, self.unix_offset, fast=self.config.fast) if recorded else None
-        return playback, clock
+        options = SegmentingOptions(
+            clock, self.unix_offset, self.config.duration_s, starts.get("audio"), starts.get("video")
+        )
+        return playback, options
 
     def _reader(
         self,

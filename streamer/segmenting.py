@@ -15,7 +15,7 @@ from engines.frontend.grid import seconds, segment_count, segment_end
 from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
-from streamer.clock import LiveClock, StreamClock
+from streamer.clock import LiveClock, RecordedClock, StreamClock
 from streamer.meters import Meters
 from streamer.placement import AudioPlacer
 from streamer.queues import Inlet
@@ -36,11 +36,15 @@ class SegmentingOptions:
         clock: of recordings; None for live sources, whose clock begins with their first timestamp.
         unix_offset: Unix time minus monotonic time, in seconds, fixed for the session.
         duration_s: grid time after which the session ends; None for no limit.
+        audio_start: timestamp of a recording's first sample, in seconds; None for a live source.
+        video_start: timestamp of a recording's first frame, in seconds; None for a live source.
     """
 
-    clock: StreamClock | None
+    clock: RecordedClock | None
     unix_offset: float
     duration_s: float | None
+    audio_start: float | None = None
+    video_start: float | None = None
 
 
 class Segmenting:
@@ -65,7 +69,7 @@ class Segmenting:
 
     def run(self) -> None:
         """Work until the sources have ended or the session stops; then the segments end too."""
-        clock = self._options.clock or self._first_timestamp()
+        clock: StreamClock | None = self._options.clock or self._first_timestamp()
         if clock is not None:
             self._clock = clock
             self._placer = AudioPlacer(self._segmenter, clock)
@@ -109,10 +113,30 @@ class Segmenting:
 
     def _wants_audio(self) -> bool:
         # A recording's track that runs ahead of the other waits in its queue, so memory stays bounded.
-        return self._live or self._segmenter.audio_end < segment_end(self._segmenter.next_index)
+        return self._live or not self._audio_complete()
 
     def _wants_video(self) -> bool:
-        return self._live or self._segmenter.video_end < seconds(segment_end(self._segmenter.next_index))
+        return self._live or not self._video_complete()
+
+    def _audio_complete(self) -> bool:
+        """Whether the next segment has all the audio it can get."""
+        end = segment_end(self._segmenter.next_index)
+        if self._audio is None or self._audio.ended or self._segmenter.audio_end >= end:
+            return True
+        return not self._live and self._begins(self._audio, self._options.audio_start) >= seconds(end)
+
+    def _video_complete(self) -> bool:
+        """Whether the next segment has all the frames it can get, and the one after its end."""
+        end = seconds(segment_end(self._segmenter.next_index))
+        if self._faces is None or self._faces.ended or self._segmenter.video_end >= end:
+            return True
+        return not self._live and self._begins(self._faces, self._options.video_start) >= end
+
+    def _begins(self, inlet: Inlet[AudioBlock] | Inlet[FrameFace], start: float | None) -> float:
+        """Grid time before which a recording's track has nothing more: it may start late, or have gaps."""
+        first = inlet.first(lambda item: item.t)
+        known = first if first is not None else start
+        return self._clock.to_grid(known) if known is not None else float("-inf")
 
     @property
     def _live(self) -> bool:
@@ -132,11 +156,7 @@ class Segmenting:
         return segment_count(max(length, 1.0 / SAMPLE_RATE))
 
     def _due(self) -> bool:
-        complete = self._segmenter.complete(
-            audio_ended=self._audio is None or self._audio.ended,
-            video_ended=self._faces is None or self._faces.ended,
-        )
-        return (complete and not (self._live and self._patience() > _DEADLINE_S)) or self._patience() <= 0.0
+        return (self._audio_complete() and self._video_complete()) or self._patience() <= 0.0
 
     def _patience(self) -> float:
         """Seconds until the next segment leaves with what there is."""

@@ -109,12 +109,6 @@ class Segmenter:
         self._ticks.push(frame)
         self._video_end = frame.t
 
-    def complete(self, *, audio_ended: bool, video_ended: bool) -> bool:
-        """Whether the next segment has all it can get: its audio, and the frame after its end."""
-        end = segment_end(self.next_index)
-        has_audio = not self._has_audio or audio_ended or self._ring.end >= end
-        return has_audio and (not self._has_video or video_ended or self._video_end >= seconds(end))
-
     def cut(self) -> Segment:
         """Cut the next segment from what has come."""
         index = self.next_index

@@ -1,0 +1,151 @@
+"""The three networks of a bundle as they are exported: preprocessing and network in one graph.
+
+The host hands over what the front end gives; resizing and standardisation run where the network runs
+(DESIGN section 3).
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engines.bundle import NetworkRole, TensorSpec
+from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from trainer.networks.alexnet import AlexNet
+from trainer.networks.c3d import C3D
+from trainer.networks.dbn import DBN
+from trainer.networks.presets import AudioShape, VideoShape
+from trainer.networks.standardise import Standardise
+
+__all__ = ["AudioGraph", "FusionGraph", "Graph", "VideoGraph"]
+
+_LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV's and Pillow's conversions to grey
+
+
+class Graph(nn.Module):
+    """One network of a bundle.
+
+    Attributes:
+        role: its part in the bundle.
+        inputs: its inputs, named as the arguments of `forward`.
+        output: its output.
+    """
+
+    role: NetworkRole
+    inputs: tuple[TensorSpec, ...]
+    output: TensorSpec
+
+    def fold(self) -> None:
+        """Bring the weights to their form for inference, in place: fewer layers, the same function."""
+        self.eval()
+
+
+class AudioGraph(Graph):
+    """Log-Mel segments to audio embeddings."""
+
+    def __init__(self, network: AlexNet, shape: AudioShape, mean: Tensor, std: Tensor) -> None:
+        """Join the network and its preprocessing.
+
+        Args:
+            network: an AlexNet of that shape.
+            shape: says the input size S.
+            mean: training fold's mean after the resize, [3, 1, 1] (by channel) or [3, S, S] (by pixel).
+            std: its standard deviation, of the same shape; pixels with 0 become 0.
+        """
+        super().__init__()
+        self.role = "audio"
+        self.inputs = (TensorSpec("mel", "float32", (3, MEL_BANDS, MEL_FRAMES)),)
+        self.output = TensorSpec("embedding", "float32", (shape.embedding,))
+        self.input_size = shape.input_size
+        self.standardise = Standardise(mean, std)
+        self.network = network
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Embeddings [batch, E] of segments [batch, 3, 64 mel, 64 time]."""
+        return self.network.embed(self.prepare(mel))
+
+    def prepare(self, mel: Tensor) -> Tensor:
+        """The network's input [batch, 3, S, S]: resized, standardised."""
+        return cast(Tensor, self.standardise(_resize(mel, self.input_size)))
+
+    def fold(self) -> None:
+        """Fold the batch normalisations into the convolutions."""
+        super().fold()
+        self.network.fold()
+
+
+class VideoGraph(Graph):
+    """Face clips to video embeddings."""
+
+    mean: Tensor
+    luma: Tensor
+
+    def __init__(self, network: C3D, shape: VideoShape, mean: Tensor, std: float) -> None:
+        """Join the network and its preprocessing.
+
+        Args:
+            network: a C3D of that shape.
+            shape: says the input size S and whether it is grey.
+            mean: training fold's mean after the resize, 0 to 255; [planes, 1, 1, 1] (by plane) or
+                [planes, 16, S, S] (by pixel).
+            std: its standard deviation over everything, 0 to 255. One number, so that the first convolution can
+                take it over.
+        """
+        super().__init__()
+        self.role = "video"
+        self.inputs = (TensorSpec("clip", "uint8", (CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, 3)),)
+        self.output = TensorSpec("embedding", "float32", (shape.embedding,))
+        self.input_size = shape.input_size
+        self.planes = shape.planes
+        self.std = std
+        self.register_buffer("mean", mean.clone())
+        self.register_buffer("luma", torch.tensor(_LUMA), persistent=False)
+        self.network = network
+
+    def forward(self, clip: Tensor) -> Tensor:
+        """Embeddings [batch, E] of clips uint8 [batch, 16, 150, 110, 3], RGB."""
+        return self.network.embed(self.prepare(clip))
+
+    def prepare(self, clip: Tensor) -> Tensor:
+        """The network's input [batch, planes, 16, S, S]: grey or RGB, resized, standardised."""
+        pixels = clip.to(torch.float32)
+        planes = (pixels @ self.luma).unsqueeze(1) if self.planes == 1 else pixels.permute(0, 4, 1, 2, 3)
+        resized = _resize(planes.flatten(1, 2), self.input_size)
+        size = (-1, self.planes, CLIP_FRAMES, self.input_size, self.input_size)
+        centred = resized.reshape(size) - self.mean
+        return centred if self.std == 1.0 else centred / self.std
+
+    def fold(self) -> None:
+        """Fold the batch normalisations and the pixels' scale into the convolutions.
+
+        The mean stays in front: the convolutions pad with zeros, which stand for the mean.
+        """
+        super().fold()
+        self.network.fold()
+        with torch.no_grad():
+            self.network.conv1.weight.div_(self.std)
+        self.std = 1.0
+
+
+class FusionGraph(Graph):
+    """Pairs of embeddings to joint features."""
+
+    def __init__(self, network: DBN, audio: int, video: int) -> None:
+        """Name the inputs: embeddings of lengths A and V."""
+        super().__init__()
+        self.role = "fusion"
+        self.inputs = (TensorSpec("audio", "float32", (audio,)), TensorSpec("video", "float32", (video,)))
+        self.output = TensorSpec("joint", "float32", (network.joint.out_features,))
+        self.network = network
+
+    def forward(self, audio: Tensor, video: Tensor) -> Tensor:
+        """Joint features [batch, J] of embeddings [batch, A] and [batch, V]."""
+        return self.network.embed(audio, video)
+
+
+def _resize(pictures: Tensor, size: int) -> Tensor:
+    """Bilinear, half-pixel centres: [batch, planes, H, W] to [batch, planes, size, size]."""
+    return functional.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False)

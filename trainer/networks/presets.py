@@ -1,0 +1,135 @@
+"""The two sizes of the model (DESIGN section 4): `paper`, and `compact` for a laptop. Numbers only, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["COMPACT", "PAPER", "PRESETS", "AudioShape", "FusionShape", "Preset", "VideoShape"]
+
+
+@dataclass(frozen=True)
+class AudioShape:
+    """The size of an `AlexNet`.
+
+    Attributes:
+        input_size: height and width of its input, pixels; the 64 x 64 mel is resized to it.
+        channels: output channels of the five convolutions.
+        pooled: height and width that the last feature map is averaged to; at most what the map has.
+        hidden: units of fc6.
+        embedding: units of fc7.
+        batch_norm: whether a batch normalisation follows each convolution.
+        dropout: probability before fc6 and before fc7.
+    """
+
+    input_size: int
+    channels: tuple[int, int, int, int, int]
+    pooled: int
+    hidden: int
+    embedding: int
+    batch_norm: bool
+    dropout: float
+
+
+@dataclass(frozen=True)
+class VideoShape:
+    """The size of a `C3D`.
+
+    Attributes:
+        input_size: height and width of its input, pixels; the crops are resized to it.
+        grey: whether it sees luminance alone instead of RGB.
+        channels: output channels of the five stages; stages 3 to 5 have two convolutions each.
+        hidden: units of fc6.
+        embedding: units of fc7.
+        batch_norm: whether a batch normalisation follows each convolution.
+        dropout: probability after fc6 and after fc7.
+    """
+
+    input_size: int
+    grey: bool
+    channels: tuple[int, int, int, int, int]
+    hidden: int
+    embedding: int
+    batch_norm: bool
+    dropout: float
+
+    @property
+    def planes(self) -> int:
+        """Colour planes of the input: 1 or 3."""
+        return 1 if self.grey else 3
+
+
+@dataclass(frozen=True)
+class FusionShape:
+    """The size of a `DBN`.
+
+    Attributes:
+        hidden: units of the first hidden layer.
+        joint: units of the second, the joint feature.
+        scaling: inputs to [0, 1] by minimum and maximum, clipped, or standardised.
+        dropout: probability before the softmax (paper: 0.3).
+    """
+
+    hidden: int
+    joint: int
+    scaling: Literal["minmax", "standard"]
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Preset:
+    """The three networks of one model."""
+
+    name: str
+    audio: AudioShape
+    video: VideoShape
+    fusion: FusionShape
+
+
+PAPER = Preset(
+    name="paper",
+    audio=AudioShape(
+        input_size=227,
+        channels=(64, 192, 384, 256, 256),
+        pooled=6,
+        hidden=4096,
+        embedding=4096,
+        batch_norm=False,
+        dropout=0.5,
+    ),
+    video=VideoShape(
+        input_size=112,
+        grey=False,
+        channels=(64, 128, 256, 512, 512),
+        hidden=4096,
+        embedding=4096,
+        batch_norm=False,
+        dropout=0.5,
+    ),
+    fusion=FusionShape(hidden=4096, joint=2048, scaling="minmax", dropout=0.3),
+)
+
+COMPACT = Preset(
+    name="compact",
+    audio=AudioShape(
+        input_size=127,
+        channels=(48, 128, 192, 128, 128),
+        pooled=3,
+        hidden=256,
+        embedding=512,
+        batch_norm=True,
+        dropout=0.5,
+    ),
+    video=VideoShape(
+        input_size=64,
+        grey=True,
+        channels=(16, 32, 64, 128, 128),
+        hidden=384,
+        embedding=512,
+        batch_norm=True,
+        dropout=0.5,
+    ),
+    fusion=FusionShape(hidden=512, joint=256, scaling="standard", dropout=0.3),
+)
+
+PRESETS = {preset.name: preset for preset in (PAPER, COMPACT)}
