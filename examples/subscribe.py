@@ -1,0 +1,24 @@
+"""A subscriber that prints results and notices what it missed: `python subscribe.py [ENDPOINT [STREAM]]`."""
+
+import sys
+
+from streamer.client import Gap, SessionStarted, Subscriber
+from streamer.events import EmotionEvent, UtteranceEvent
+
+
+def main(endpoint: str = "tcp://127.0.0.1:5557", stream: str | None = None) -> None:
+    """Print the results of a stream, or of all."""
+    with Subscriber(endpoint, stream=stream, notices=True) as events:
+        for event in events:
+            if isinstance(event, EmotionEvent):
+                print(event.stream, event.media_time, event.label, event.scores, flush=True)
+            elif isinstance(event, UtteranceEvent):
+                print(event.stream, "utterance", event.id, event.label, event.scores, flush=True)
+            elif isinstance(event, SessionStarted):
+                print(event.stream, "started anew", flush=True)
+            elif isinstance(event, Gap):
+                print(event.stream, "missed", event.count, "events", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,44 @@
+"""What many tests need: a bundle, the real clips, sounds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+LABELS = ("class-1", "class-2", "class-3", "class-4", "class-5", "class-6")
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained compact bundle."""
+    pytest.importorskip("torch", reason="making a bundle needs the train extra")
+    from trainer.networks.presets import COMPACT
+    from trainer.untrained import write_untrained
+
+    folder = tmp_path_factory.mktemp("bundles") / "compact"
+    write_untrained(folder, COMPACT, LABELS, name="test", seed=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real recordings beside the checkout; in CI they may not be missing."""
+    if not SHARED.is_dir():
+        if os.environ.get("EMOSTREAM_REQUIRE_ALL"):
+            pytest.fail(f"{SHARED} is missing, and CI needs it")
+        pytest.skip("needs the real clips in ../shared/data beside the checkout")
+    return SHARED
+
+
+@pytest.fixture
+def noise() -> npt.NDArray[np.float32]:
+    """Four seconds of coloured noise, loud and soft."""
+    rng = np.random.default_rng(7)
+    white = rng.standard_normal(4 * 16_000)
+    swell = 0.02 + 0.1 * np.sin(np.arange(white.size) / 3000.0) ** 2
+    return (np.convolve(white, [0.5, 0.3, 0.2], "same") * swell).astype(np.float32)

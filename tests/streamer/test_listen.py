@@ -1,0 +1,241 @@
+"""The command `emostream listen`: its lines, its notices, and its quiet ends."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+import zmq
+
+from engines.errors import ConfigError
+from streamer.events import (
+    BundleInfo,
+    Dropped,
+    EmotionEvent,
+    Levels,
+    Modalities,
+    Pools,
+    Rates,
+    Reasons,
+    SourceStates,
+    StatusEvent,
+    UtteranceEvent,
+    decode,
+    encode,
+    topic,
+)
+from streamer.listen import event_line, listen
+
+ROOT = Path(__file__).parents[2]
+
+
+def emotion(seq=0, session="one"):
+    return EmotionEvent(
+        stream="desk",
+        session=session,
+        seq=seq,
+        t_start=1795269600.0,
+        t_end=1795269600.655,
+        media_time=0.655,
+        latency_ms=86.4,
+        label="joy",
+        scores={"anger": 0.19, "joy": 0.81},
+        head="video",
+        segment=None,
+        utterance=None,
+        modalities=Modalities(audio=False, video=True),
+        reason=Reasons(audio="no_voice"),
+        face=None,
+        frame_size=None,
+        dropped=Dropped(),
+    )
+
+
+UTTERANCE = UtteranceEvent(
+    stream="desk",
+    session="one",
+    seq=1,
+    id=37,
+    t_start=1795269598.0,
+    t_end=1795269600.5,
+    media_time=3.0,
+    label="joy",
+    scores={"anger": 0.19, "joy": 0.81},
+    head="audio",
+    pools=Pools(5, 6, 5),
+    segments=7,
+)
+
+
+def status(trained, session="one"):
+    return StatusEvent(
+        stream="desk",
+        session=session,
+        time=101.0,
+        uptime_s=1.0,
+        state="running",
+        rates=Rates(30.0, 30.0, 1.0, 3.3),
+        levels=Levels(None, None, None, None),
+        queues={},
+        latency_ms=None,
+        dropped=Dropped(),
+        engine=None,
+        bundle=None if trained is None else BundleInfo("demo", "compact", trained, "00ff"),
+        sources=SourceStates("off", "running"),
+    )
+
+
+@pytest.fixture
+def sender():
+    """An XPUB socket, since that one tells when a subscriber has arrived."""
+    with zmq.Context() as context:
+        socket = context.socket(zmq.XPUB)
+        socket.linger, socket.rcvtimeo, socket.xpub_verbose = 1000, 10_000, True
+        socket.bind("tcp://127.0.0.1:*")
+        yield socket
+        context.destroy()
+
+
+def send(socket, *events):
+    for event in events:
+        socket.send_multipart([topic(event), encode(event)])
+
+
+def run(socket, *events, **options):
+    """Listen to the events and give the exit status."""
+
+    def feed():
+        assert {socket.recv(), socket.recv()} == {b"\x01emotion/", b"\x01status/"}
+        send(socket, *events)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        return listen(socket.get_string(zmq.LAST_ENDPOINT), timeout=10, **options)
+    finally:
+        thread.join(10)
+
+
+def test_one_line_an_event(sender, capsys):
+    assert run(sender, status(trained=True), emotion(0), UTTERANCE, count=2) == 0
+    output = capsys.readouterr()
+    first, second = output.out.splitlines()
+    clock = r"\d\d:\d\d:\d\d\.\d{3}"
+    assert re.fullmatch(clock + r"  desk  emotion joy 81% by video  no audio \(no voice\), video  86 ms", first)
+    assert re.fullmatch(clock + r"  desk  emotion joy 81% by audio  \(utterance 37: 2\.5 s, 7 segments\)", second)
+    assert output.err == ""
+
+
+def test_neither_face_nor_voice_is_said():
+    event = msgspec.structs.replace(
+        emotion(), label=None, scores=None, head=None, latency_ms=None, reason=Reasons("source_lost", "no_face")
+    )
+    assert event_line(event, "emotion").endswith("desk  no emotion  no audio (source lost), no video (no face)")
+
+
+def test_a_time_beyond_all_calendars_is_printed_as_a_number():
+    assert event_line(msgspec.structs.replace(emotion(), t_end=1e300), "emotion").startswith("1e+300  desk")
+
+
+def test_json_lines_are_what_came(sender, capsys):
+    raw = encode(emotion(0))[:-1] + b',"added_later":1}'
+    extra = [status(trained=True), emotion(0), emotion(2)]
+
+    def feed():
+        sender.recv(), sender.recv()
+        sender.send_multipart([topic(extra[1]), raw])
+        send(sender, extra[0], extra[2])
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    assert listen(sender.get_string(zmq.LAST_ENDPOINT), json_lines=True, timeout=10, count=2) == 0
+    thread.join(10)
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
+    assert lines[0] == raw.decode()
+    assert decode(lines[1].encode()) == emotion(2)
+    assert "missed 1 events" in output.err
+
+
+def test_gaps_and_new_sessions_are_printed(sender, capsys):
+    run(sender, emotion(0), emotion(3), emotion(0, "two"), count=3)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "-- desk: missed 2 events from number 1 on"
+    assert lines[3] == "-- desk: a new session started (two)"
+
+
+def test_random_weights_are_never_called_an_emotion(sender, capsys):
+    run(sender, emotion(0), status(None), status(False), emotion(1), status(False), emotion(2), count=3)
+    output = capsys.readouterr()
+    assert len(output.out.splitlines()) == 3
+    assert "emotion" not in output.out
+    assert output.out.count("class joy") == 3
+    assert output.err == (
+        "warning: stream desk: the bundle is untrained: its scores come from random weights and mean nothing\n"
+    )
+
+
+def test_a_new_session_must_vouch_for_its_bundle_anew(sender, capsys):
+    run(sender, status(True), emotion(0), emotion(0, "two"), status(True, "two"), emotion(1, "two"), count=3)
+    words = [line.split("  ")[2].split()[0] for line in capsys.readouterr().out.splitlines() if "joy" in line]
+    assert words == ["emotion", "class", "emotion"]
+
+
+def test_one_stream_alone(sender, capsys):
+    def feed():
+        assert {sender.recv(), sender.recv()} == {b"\x01emotion/desk/", b"\x01status/desk/"}
+        send(sender, msgspec.structs.replace(emotion(0), stream="desk2"), emotion(0))
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    listen(sender.get_string(zmq.LAST_ENDPOINT), stream="desk", timeout=10, count=1)
+    thread.join(10)
+    assert "desk2" not in capsys.readouterr().out
+
+
+def test_a_time_out_is_raised(sender):
+    with pytest.raises(TimeoutError, match="is emostream running there"):
+        listen(sender.get_string(zmq.LAST_ENDPOINT), timeout=0.1)
+
+
+def test_bad_arguments_are_refused():
+    with pytest.raises(ConfigError, match="can't subscribe"):
+        listen("nonsense")
+    with pytest.raises(ConfigError, match="stream name"):
+        listen("tcp://127.0.0.1:5557", stream="Desk")
+
+
+def start_process(socket):
+    endpoint = socket.get_string(zmq.LAST_ENDPOINT)
+    code = (
+        f"import sys; from streamer.listen import listen; sys.exit(listen({endpoint!r}, json_lines=True, timeout=30))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    socket.recv(), socket.recv()
+    send(socket, emotion(0))
+    assert json.loads(process.stdout.readline())["seq"] == 0
+    return process
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a single process")
+def test_ctrl_c_ends_quietly(sender):
+    with start_process(sender) as process:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows reports a closed pipe differently")
+def test_a_closed_pipe_ends_quietly(sender):
+    with start_process(sender) as process:
+        process.stdout.close()
+        send(sender, emotion(1))
+        assert process.wait(timeout=20) == 0
+        assert process.stderr.read() == ""

@@ -1,0 +1,357 @@
+"""The publisher: what goes over the wire and into the output, and how it starts, fails and stops."""
+
+import json
+import logging
+import sys
+import threading
+import time
+import uuid
+
+import pytest
+import zmq
+
+from engines.errors import ConfigError, PublishError
+from streamer import publisher as publisher_module
+from streamer.events import (
+    Dropped,
+    EmotionEvent,
+    LatencyQuantiles,
+    Levels,
+    Modalities,
+    Pools,
+    Rates,
+    Reasons,
+    SourceStates,
+    StatusEvent,
+    UtteranceEvent,
+    decode,
+    encode,
+)
+from streamer.publisher import Publisher
+
+LOOPBACK = "tcp://127.0.0.1:*"
+SESSION = uuid.uuid4().hex
+
+
+def emotion(media_time=0.655):
+    return EmotionEvent(
+        t_start=100.0,
+        t_end=100.655,
+        media_time=media_time,
+        label="joy",
+        scores={"anger": 0.2, "joy": 0.8},
+        head="video",
+        segment=None,
+        utterance=None,
+        modalities=Modalities(audio=False, video=True),
+        reason=Reasons(audio="no_voice"),
+        face=None,
+        frame_size=None,
+        dropped=Dropped(),
+    )
+
+
+UTTERANCE = UtteranceEvent(
+    id=0,
+    t_start=99.0,
+    t_end=101.0,
+    media_time=2.0,
+    label=None,
+    scores=None,
+    head=None,
+    pools=Pools(0, 0, 0),
+    segments=4,
+)
+STATUS = StatusEvent(
+    time=101.0,
+    uptime_s=1.0,
+    state="running",
+    rates=Rates(30.0, 30.0, 1.0, 3.3),
+    levels=Levels(None, None, None, None),
+    queues={},
+    latency_ms=None,
+    dropped=Dropped(),
+    engine=None,
+    bundle=None,
+    sources=SourceStates("off", "running"),
+)
+
+
+def make(endpoint=LOOPBACK, **options):
+    return Publisher(endpoint, "desk", session=SESSION, unix_offset=1000.0, **options)
+
+
+@pytest.fixture
+def bare():
+    """Make bare pyzmq subscribers, connected to an endpoint, that fail after 10 s without a message."""
+    sockets = []
+    with zmq.Context() as context:
+
+        def connect(endpoint):
+            socket = context.socket(zmq.SUB)
+            sockets.append(socket)
+            socket.linger, socket.rcvtimeo, socket.rcvhwm = 0, 10_000, 100_000
+            socket.subscribe(b"")
+            socket.connect(endpoint)
+            return socket
+
+        yield connect
+        for socket in sockets:
+            socket.close()
+
+
+def drain(socket, count):
+    return [socket.recv_multipart() for _ in range(count)]
+
+
+def test_a_bare_subscriber_gets_topic_and_json(bare):
+    with make() as publisher:
+        socket = bare(publisher.endpoint)
+        publisher.wait_settled()
+        before = time.monotonic()
+        publisher.publish(emotion(), captured_at=before - 0.2)
+        publisher.publish(STATUS)
+        publisher.publish(UTTERANCE)
+        publisher.publish(emotion())
+        frames = drain(socket, 4)
+        after = time.monotonic()
+    assert [topic for topic, _ in frames] == [b"emotion/desk/", b"status/desk/", b"emotion/desk/", b"emotion/desk/"]
+    first, status, utterance, last = (json.loads(message) for _, message in frames)
+    assert [event["type"] for event in (first, status, utterance, last)] == [
+        "emotion",
+        "status",
+        "utterance",
+        "emotion",
+    ]
+    assert {event["session"] for event in (first, status, utterance, last)} == {SESSION}
+    assert [first["seq"], utterance["seq"], last["seq"]] == [0, 1, 2]
+    assert "seq" not in status
+    assert before + 1000 <= first["published_at"] <= after + 1000
+    assert 200 <= first["latency_ms"] <= 200 + (after - before) * 1000
+    assert last["latency_ms"] is None
+
+
+def test_numbers_have_no_gaps_when_many_threads_publish(bare):
+    def work(publisher):
+        for _ in range(200):
+            publisher.publish(emotion())
+            publisher.publish(STATUS)
+
+    with make() as publisher:
+        socket = bare(publisher.endpoint)
+        publisher.wait_settled()
+        threads = [threading.Thread(target=work, args=(publisher,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        events = [decode(message) for _, message in drain(socket, 8 * 400)]
+        for thread in threads:
+            thread.join()
+    assert [event.seq for event in events if isinstance(event, EmotionEvent)] == list(range(1600))
+    assert publisher.dropped == 0
+
+
+def test_the_output_holds_the_events_received_but_no_status(bare, tmp_path):
+    path = tmp_path / "events.jsonl"
+    with make(output=path) as publisher:
+        socket = bare(publisher.endpoint)
+        publisher.wait_settled()
+        for _ in range(50):
+            publisher.publish(emotion(), captured_at=time.monotonic())
+            publisher.publish(STATUS)
+        publisher.publish(UTTERANCE)
+        messages = [message for topic, message in drain(socket, 101) if topic.startswith(b"emotion/")]
+    assert path.read_bytes() == b"".join(message + b"\n" for message in messages)
+
+
+def test_the_output_is_written_line_by_line_and_appended(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"cut short')
+    sent = threading.Semaphore(0)
+    with make(output=str(path), on_event=lambda event: sent.release()) as publisher:
+        publisher.publish(emotion())
+        assert sent.acquire(timeout=10)
+        lines = path.read_bytes().split(b"\n")
+        assert lines[0] == b'{"cut short'
+        assert decode(lines[1]).seq == 0
+        assert lines[2:] == [b""]
+
+
+def test_the_output_may_be_standard_output(capfdbinary):
+    with make(output="-") as publisher:
+        publisher.publish(emotion())
+        publisher.publish(STATUS)
+        publisher.publish(UTTERANCE)
+    events = [decode(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [(event.type, event.seq) for event in events] == [("emotion", 0), ("utterance", 1)]
+
+
+def test_an_output_in_a_missing_folder_is_refused_and_frees_the_port(tmp_path):
+    with make() as first:
+        endpoint = first.endpoint
+    publisher = make(endpoint, output=tmp_path / "missing" / "events.jsonl")
+    with pytest.raises(PublishError, match="missing"):
+        publisher.start()
+    with make(endpoint):
+        pass
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is Linux's")
+def test_a_full_disk_is_reported_once_and_publishing_goes_on(bare, caplog):
+    with caplog.at_level(logging.WARNING, "emostream"), make(output="/dev/full") as publisher:
+        socket = bare(publisher.endpoint)
+        publisher.wait_settled()
+        for _ in range(5):
+            publisher.publish(emotion())
+        assert [decode(message).seq for _, message in drain(socket, 5)] == list(range(5))
+    assert publisher.output_failures == 5
+    assert len([record for record in caplog.records if "/dev/full" in record.getMessage()]) == 1
+
+
+def test_a_port_in_use_is_named_with_its_remedy():
+    with make() as first, pytest.raises(PublishError) as caught:
+        make(first.endpoint).start()
+    assert first.endpoint in str(caught.value)
+    assert "another emostream may run; choose another with --publish" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "nonsense",
+        "",
+        "foo://bar",
+        "tcp://127.0.0.1",
+        "tcp://127.0.0.1:65536",
+        "tcp://192.0.2.1:5557",
+        "ipc:///no/such/x",
+    ],
+)
+def test_bad_endpoints_are_refused_at_once(endpoint):
+    with pytest.raises(PublishError, match="--publish") as caught:
+        make(endpoint).start()
+    assert f"can't publish on {endpoint}:" in str(caught.value)
+
+
+@pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:0", "tcp://127.0.0.1:*"])
+def test_a_wildcard_port_becomes_a_real_one(endpoint):
+    publisher = make(endpoint)
+    assert publisher.endpoint == endpoint
+    with publisher:
+        assert int(publisher.endpoint.rpartition(":")[2]) > 0
+
+
+def test_a_bad_stream_name_is_refused():
+    with pytest.raises(ConfigError, match="stream name"):
+        Publisher(LOOPBACK, "Desk/", session=SESSION, unix_offset=0.0)
+
+
+def test_the_constructor_opens_nothing(tmp_path):
+    path = tmp_path / "events.jsonl"
+    publisher = make(output=path)
+    assert not path.exists()
+    publisher.stop()
+    with pytest.raises(PublishError, match="isn't running"):
+        publisher.publish(emotion())
+
+
+def test_stop_sends_everything_and_ends_the_thread(bare):
+    publisher = make().start()
+    socket = bare(publisher.endpoint)
+    publisher.wait_settled()
+    for _ in range(3000):
+        publisher.publish(emotion())
+    publisher.stop()
+    publisher.stop()
+    assert "publisher" not in [thread.name for thread in threading.enumerate()]
+    assert [decode(message).seq for _, message in drain(socket, 3000)] == list(range(3000))
+    with pytest.raises(PublishError, match="isn't running"):
+        publisher.publish(emotion())
+    with pytest.raises(RuntimeError, match="once"):
+        publisher.start()
+
+
+def test_a_failing_listener_ends_publishing_loudly():
+    def listener(event):
+        raise KeyError("listener")
+
+    publisher = make(on_event=listener).start()
+    publisher.publish(emotion())
+    publisher._thread.join(10)
+    with pytest.raises(PublishError, match="KeyError: 'listener'") as caught:
+        publisher.publish(emotion())
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(PublishError, match="KeyError: 'listener'"):
+        publisher.stop()
+
+
+def test_an_event_that_is_not_json_ends_publishing_loudly():
+    with pytest.raises(PublishError, match="TypeError"), make() as publisher:
+        publisher.publish(emotion(media_time=object()))
+
+
+def test_the_listener_gets_what_was_sent(bare):
+    heard = []
+    with make(on_event=heard.append) as publisher:
+        socket = bare(publisher.endpoint)
+        publisher.wait_settled()
+        publisher.publish(emotion())
+        publisher.publish(STATUS)
+        messages = [message for _, message in drain(socket, 2)]
+    assert [encode(event) for event in heard] == messages
+
+
+def test_a_full_queue_blocks_and_then_counts_the_drop(monkeypatch, caplog):
+    monkeypatch.setattr(publisher_module, "QUEUE_SIZE", 3)
+    monkeypatch.setattr(publisher_module, "PUT_TIMEOUT_S", 0.05)
+    entered, release = threading.Event(), threading.Event()
+
+    def listener(event):
+        entered.set()
+        assert release.wait(10)
+
+    heard = []
+    with make(on_event=lambda event: (listener(event), heard.append(event.seq))) as publisher:
+        publisher.publish(emotion())
+        assert entered.wait(10)
+        for _ in range(3):
+            publisher.publish(emotion())
+        assert publisher.queued == 3
+        assert publisher.dropped == 0
+        publisher.publish(emotion())
+        publisher.publish(emotion())
+        assert publisher.dropped == 2
+        release.set()
+    assert heard == [0, 1, 2, 3]
+    assert caplog.text.count("queue is full") == 1
+
+
+def test_stopping_never_waits_for_ever(caplog):
+    release = threading.Event()
+    publisher = make(on_event=lambda event: release.wait(10)).start()
+    publisher.publish(emotion())
+    publisher.publish(emotion())
+    started = time.monotonic()
+    publisher.stop(timeout=0.1)
+    assert time.monotonic() - started < 5
+    assert "didn't end" in caplog.text
+    release.set()
+    publisher._thread.join(10)
+
+
+def test_latency_quantiles():
+    with make() as publisher:
+        assert publisher.latency_quantiles() is None
+        publisher._latencies.extend(float(latency) for latency in range(100, 0, -1))
+        assert publisher.latency_quantiles() == LatencyQuantiles(50.0, 95.0, 99.0, 100.0)
+        publisher._latencies.extend([7.0] * 1000)
+        assert publisher.latency_quantiles() == LatencyQuantiles(7.0, 7.0, 7.0, 7.0)
+
+
+def test_wait_settled_counts_from_the_bind():
+    with make() as publisher:
+        bound = publisher._bound_at
+        publisher.wait_settled(0.2)
+        assert time.monotonic() - bound >= 0.2
+        again = time.monotonic()
+        publisher.wait_settled(0.2)
+        assert time.monotonic() - again < 0.15
