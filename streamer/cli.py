@@ -14,7 +14,7 @@ import typer
 from rich.console import Console as Terminal
 from rich.live import Live
 
-from engines.errors import EmostreamError
+from engines.errors import ConfigError, EmostreamError
 from streamer.config import Config, read_config_file
 from streamer.events import DEFAULT_ENDPOINT, Event
 
@@ -42,7 +42,8 @@ app = typer.Typer(
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is not None:
         given = read_config_file(path)
-        context.default_map = {**(context.default_map or {}), **given}
+        # The parameter of --input is called input_: Python has a function of that name.
+        context.default_map = {"input_" if name == "input" else name: value for name, value in given.items()}
     return path
 
 
@@ -193,6 +194,8 @@ def main() -> None:
         code = app(prog_name="emostream", standalone_mode=False)
     except _UsageError as error:
         _fail(error.format_message(), 2)
+    except ConfigError as error:
+        _fail(str(error), 2)
     except EmostreamError as error:
         _fail(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):

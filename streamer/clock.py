@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 __all__ = ["LiveClock", "RecordedClock", "StreamClock"]
 
 # A second-order loop that follows the audio clock (Adriaensen 2005, "Using a DLL to filter time").
 _BANDWIDTH_HZ = 0.1
+_MAX_STEP_S = 0.5  # after a pause one block may not pull harder than this
 _MAX_SKEW = 1e-3  # no sound card is further off than this
 
 
@@ -54,6 +56,7 @@ class LiveClock:
     def __init__(self, t0: float, unix_offset: float) -> None:
         """Begin the grid at monotonic time `t0` s."""
         self._mono, self._grid, self._rate = t0, 0.0, 1.0
+        self._followed = 0.0
         self._unix_offset = unix_offset
 
     def to_grid(self, t: float) -> float:
@@ -70,11 +73,12 @@ class LiveClock:
 
     def follow(self, t: float, grid: float) -> None:
         """Take in that the sample at `grid` s was captured at monotonic time `t` s, give or take its jitter."""
-        elapsed = t - self._mono
-        if elapsed <= 0:
+        step = min(grid - self._followed, _MAX_STEP_S)  # by the sample count: times between blocks jitter
+        self._followed = grid
+        if step <= 0 or t <= self._mono:
             return
-        predicted = self.to_grid(t)
-        omega = min(2 * 3.141592653589793 * _BANDWIDTH_HZ * elapsed, 0.5)
-        error = grid - predicted
-        self._mono, self._grid = t, predicted + 1.414 * omega * error
-        self._rate = min(max(self._rate + omega * omega * error / elapsed, 1 - _MAX_SKEW), 1 + _MAX_SKEW)
+        error = grid - self.to_grid(t)
+        omega = 2 * math.pi * _BANDWIDTH_HZ * step
+        self._grid = self.to_grid(t) + math.sqrt(2) * omega * error
+        self._mono = t
+        self._rate = min(max(self._rate + omega * omega * error / step, 1 - _MAX_SKEW), 1 + _MAX_SKEW)

@@ -208,6 +208,7 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
     levels: Levels
     queues: Annotated[dict[str, Count], Meta(description="How many items wait in each queue, by name")]
     latency_ms: LatencyQuantiles | None
+    stages_ms: Annotated[dict[str, Amount], Meta(description="Mean time of each stage per item, milliseconds")]
     dropped: Dropped
     engine: Annotated[EngineInfo | None, Meta(description="null while it loads")]
     bundle: Annotated[BundleInfo | None, Meta(description="null while it loads")]

@@ -18,6 +18,7 @@ __all__ = ["Levels", "Meters", "Rate"]
 
 _WINDOW_S = 3.0
 _LEVEL_S = 1.0
+_KEPT_TIMES = 1000
 
 
 class Rate:
@@ -83,15 +84,13 @@ class Meters:
         self.dropped_frames = 0
         self.dropped_segments = 0
         self.dropped_samples = 0
-        self._spent: defaultdict[str, float] = defaultdict(float)
-        self._times: defaultdict[str, int] = defaultdict(int)
+        self._spent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_KEPT_TIMES))
         self._lock = threading.Lock()
 
-    def spend(self, stage: str, seconds: float, times: int = 1) -> None:
-        """Count time that a stage took, for `times` items."""
+    def spend(self, stage: str, seconds: float) -> None:
+        """Note the time that a stage took for one item."""
         with self._lock:
-            self._spent[stage] += seconds
-            self._times[stage] += times
+            self._spent[stage].append(seconds)
 
     def dropped(self) -> Dropped:
         """What was lost since the start of the session."""
@@ -101,7 +100,7 @@ class Meters:
             audio_ms=round(1000.0 * self.dropped_samples / SAMPLE_RATE, 1),
         )
 
-    def mean_ms(self) -> dict[str, float]:
-        """Mean time per item of each stage, in milliseconds."""
+    def stages_ms(self) -> dict[str, float]:
+        """Mean time of each stage over its last thousand items, in milliseconds."""
         with self._lock:
-            return {stage: 1000.0 * self._spent[stage] / self._times[stage] for stage in self._times}
+            return {stage: round(1000.0 * sum(times) / len(times), 3) for stage, times in self._spent.items()}

@@ -14,10 +14,8 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
 
 from engines.backends.choose import choose_engine
-from engines.backends.openvino import Precision
 from engines.bundle import Bundle
 from engines.errors import SourceError
 from engines.frontend.clip import FrameFace
@@ -60,7 +58,7 @@ class Pipeline:
         self.meters = Meters()
         self.loaded = False
         self.started_at = time.monotonic()
-        self.engine, self.engine_reason = choose_engine(config.engine, bundle, cast("Precision", config.precision))
+        self.engine, self.engine_reason = choose_engine(config.engine, bundle, config.precision)
         self.states: dict[str, SourceState] = {"audio": "off", "video": "off"}
         self.queues: list[Inlet[AudioBlock] | Inlet[VideoFrame] | Inlet[FrameFace]] = []
         self.segments = SegmentQueue(_WAITING_SEGMENTS, None)

@@ -78,7 +78,8 @@ class Publisher:
         self._linger_ms = linger_ms
         self._on_event = on_event
         self._changed = threading.Condition()
-        self._queue: deque[tuple[Event, float | None]] = deque()
+        self._queue: deque[tuple[Event, float | None, float]] = deque()
+        self._waits: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._open = False
         self._failure: BaseException | None = None
@@ -130,7 +131,7 @@ class Publisher:
             if not self._open:
                 raise PublishError(f"can't publish on {self._endpoint}: the publisher isn't running")
             if roomy:
-                self._queue.append((event, captured_at))
+                self._queue.append((event, captured_at, time.monotonic()))
                 self._changed.notify_all()
                 return
             self._dropped += 1
@@ -179,6 +180,12 @@ class Publisher:
     def output_failures(self) -> int:
         """How many events could not be written to the output."""
         return 0 if self._output is None else self._output.failures
+
+    @property
+    def send_ms(self) -> float:
+        """Mean time from `publish` to the event's sending, over the last 1000 events, milliseconds."""
+        waits = list(self._waits)
+        return 1000.0 * sum(waits) / len(waits) if waits else 0.0
 
     def latency_quantiles(self) -> LatencyQuantiles | None:
         """Give the quantiles of the last 1000 latencies, milliseconds; None when there are none."""
@@ -235,7 +242,7 @@ class Publisher:
             if self._output is not None:
                 self._output.close()
 
-    def _next(self) -> tuple[Event, float | None] | None:
+    def _next(self) -> tuple[Event, float | None, float] | None:
         """Wait for an event; None when the publisher was stopped and all are sent."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or not self._open)
@@ -245,7 +252,7 @@ class Publisher:
             self._changed.notify_all()
             return item
 
-    def _send(self, socket: "zmq.Socket[bytes]", event: Event, captured_at: float | None) -> None:
+    def _send(self, socket: "zmq.Socket[bytes]", event: Event, captured_at: float | None, queued_at: float) -> None:
         now = time.monotonic()
         fields: dict[str, object] = {"stream": self._stream, "session": self._session}
         if not isinstance(event, StatusEvent):
@@ -259,6 +266,7 @@ class Publisher:
         sent = msgspec.structs.replace(event, **fields)
         message = encode(sent)
         socket.send_multipart([topic(sent), message])
+        self._waits.append(time.monotonic() - queued_at)
         if not isinstance(event, StatusEvent):
             self._seq += 1
             if self._output is not None:

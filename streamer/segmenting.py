@@ -1,13 +1,16 @@
 """The segmenting thread: blocks of audio and faces in, segments out, each as soon as it can leave.
 
-A segment leaves when its audio is complete and the frame after its end has come; with a live source also 100 ms
-after its end, with what there is. Recordings wait for their own tracks only, so their segments never depend on load.
+A segment leaves when its audio is complete and the frame after its end has come. With a live source it also leaves,
+with what there is, 100 ms after its end could have arrived: a microphone far away (Bluetooth, a sound server) is always
+late by its own latency, and no deadline could be kept without it. Recordings wait for their own tracks only, so
+their segments never depend on load.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 
 from engines.frontend.clip import FrameFace
@@ -23,7 +26,10 @@ from streamer.segments import SegmentQueue, TimedSegment
 
 __all__ = ["Segmenting", "SegmentingOptions"]
 
-_DEADLINE_S = 0.1  # after the end of a live segment
+_DEADLINE_S = 0.1  # after the end of a live segment, and what its sources are usually late
+_MAX_USUAL_S = 0.5
+_USUAL_ITEMS = 50
+_USUAL_FOR_S = 1.0  # a source that gives nothing for so long is not waited for
 _FIRST_WAIT_S = 0.1  # for a second live source, once the first has given something
 _SILENT_START_S = 1.0  # live sources that give nothing: the grid begins without them
 
@@ -47,6 +53,27 @@ class SegmentingOptions:
     video_start: float | None = None
 
 
+class _Lateness:
+    """How late a source's blocks or frames usually come."""
+
+    def __init__(self) -> None:
+        self._late: deque[float] = deque(maxlen=_USUAL_ITEMS)
+        self._last = float("-inf")
+
+    def note(self, captured_at: float | None) -> None:
+        """An item has come whose end was captured at this monotonic time."""
+        if captured_at is not None:
+            self._last = time.monotonic()
+            self._late.append(self._last - captured_at)
+
+    @property
+    def usual(self) -> float:
+        """In seconds; 0 for a source that gives nothing."""
+        if time.monotonic() - self._last > _USUAL_FOR_S:
+            return 0.0
+        return min(max(self._late, default=0.0), _MAX_USUAL_S)
+
+
 class Segmenting:
     """Owns the grid: the segmenter, the clock, and the place of every block on it."""
 
@@ -63,6 +90,7 @@ class Segmenting:
         self._audio, self._faces, self._condition = audio, faces, condition
         self._segments, self._meters, self._options = segments, meters, options
         self._segmenter = Segmenter(audio=audio is not None, video=faces is not None)
+        self._audio_lateness, self._video_lateness = _Lateness(), _Lateness()
         self._limit: int | None = None  # number of segments, once it is known
         if options.duration_s is not None:
             self._limit = segment_count(options.duration_s)
@@ -165,11 +193,13 @@ class Segmenting:
         end = seconds(segment_end(self._segmenter.next_index))
         captured = self._clock.captured_at(end)
         assert captured is not None
-        return captured + _DEADLINE_S - time.monotonic()
+        usual = max(self._audio_lateness.usual, self._video_lateness.usual)
+        return captured + usual + _DEADLINE_S - time.monotonic()
 
     def _place(self, block: AudioBlock) -> None:
         begun = time.perf_counter()
         self._placer.place(block)
+        self._audio_lateness.note(self._clock.captured_at(seconds(self._segmenter.audio_end)))
         self._meters.spend("audio", time.perf_counter() - begun)
         self._meters.dropped_samples = self._placer.late_samples + self._placer.missing_samples
         self._meters.audio_s.add(block.samples.size / SAMPLE_RATE)
@@ -178,6 +208,7 @@ class Segmenting:
 
     def _look(self, face: FrameFace) -> None:
         t = self._clock.to_grid(face.t)
+        self._video_lateness.note(self._clock.captured_at(t))
         if t > self._segmenter.video_end:  # the clock may turn back by less than a frame while it settles
             self._segmenter.push_frame(replace(face, t=t))
 

@@ -36,6 +36,7 @@ def status_event(pipeline: Pipeline, state: Literal["loading", "running", "ended
         ),
         queues=depths | {"segments": len(pipeline.segments), "events": pipeline.publisher.queued},
         latency_ms=pipeline.publisher.latency_quantiles(),
+        stages_ms=meters.stages_ms() | {"publish": round(pipeline.publisher.send_ms, 3)},
         dropped=meters.dropped(),
         engine=events.EngineInfo(name=engine.name, device=engine.device, precision=engine.precision)
         if pipeline.loaded

@@ -53,10 +53,14 @@ class Worker:
             self._publisher.publish(event, captured_at=None)
 
     def _recognize(self, batch: list[TimedSegment]) -> None:
-        begun = time.perf_counter()
+        begun = time.monotonic()
         features = self._recognizer.embed([timed.segment for timed in batch])
-        self._meters.spend("inference", time.perf_counter() - begun, len(batch))
+        inferred = time.monotonic()
         for timed, found in zip(batch, features, strict=True):
+            if timed.captured_at is not None:
+                self._meters.spend("wait", timed.cut_at - timed.captured_at)
+            self._meters.spend("queue", begun - timed.cut_at)
+            self._meters.spend("inference", inferred - begun)
             self._meters.dropped_segments += timed.dropped
             self._meters.segments.add()
             for event in self._interpreter.interpret(timed, found):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from pathlib import Path
 
-os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 import cv2
 import numpy as np
 
@@ -17,6 +15,7 @@ from streamer.sources.base import Outlets, Playback, Source
 
 __all__ = ["Camera", "list_cameras"]
 
+_STALE_FRAMES = 4  # that the driver holds from before the session began
 _PROBED = 4  # cameras that are tried where the system has no list of them
 
 
@@ -30,6 +29,7 @@ class Camera(Source):
 
     def open(self) -> None:
         """See `Source`."""
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # our own error says it better
         self._capture = cv2.VideoCapture(self._device)
         # The first frame tells a camera that works from one that another program holds.
         if not self._capture.isOpened() or not self._capture.grab():
@@ -44,6 +44,8 @@ class Camera(Source):
         """See `Source`."""
         assert outlets.video is not None
         try:
+            for _ in range(_STALE_FRAMES):
+                self._capture.grab()
             while not playback.stop.is_set():
                 if not self._capture.grab():
                     raise SourceError(f"{self.name} was lost: it gives no more frames")

@@ -48,7 +48,7 @@ def open_sources(config: Config) -> list[Chosen]:
             except SourceError as error:
                 if chosen.named:
                     raise
-                _log.warning("going on without %s: %s", chosen.source.name, error)
+                _log.warning("%s; going on without it", error)
                 continue
             opened.append(chosen)
         if not opened:

@@ -21,12 +21,10 @@ def libsvm(request):
 
 
 def as_head(model: SVC) -> LinearSVM:
-    return LinearSVM(
-        model.coef_.astype(np.float32),
-        model.intercept_.astype(np.float32),
-        model.probA_.astype(np.float32),
-        model.probB_.astype(np.float32),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        parts = (model.coef_, model.intercept_, model.probA_, model.probB_)
+    return LinearSVM(*(part.astype(np.float32) for part in parts))
 
 
 def test_decisions_and_probabilities_equal_libsvm(libsvm):

@@ -38,9 +38,7 @@ def test_deltas_equal_librosa(noise):
     np.testing.assert_allclose(logmel.deltas(static), expected, atol=1e-5)
     mel = logmel.mel_input(noise[:SEGMENT_SAMPLES])
     np.testing.assert_array_equal(mel[0], static)
-    np.testing.assert_allclose(
-        mel[2], librosa.feature.delta(expected, width=5, order=1, mode="nearest"), atol=1e-5
-    )
+    np.testing.assert_allclose(mel[2], librosa.feature.delta(expected, width=5, order=1, mode="nearest"), atol=1e-5)
 
 
 def test_silence_is_floored():

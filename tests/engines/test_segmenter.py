@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -33,7 +35,7 @@ def cut_all(signal: np.ndarray, frames: list[FrameFace], cuts: list[int]) -> lis
     bounds = [0, *sorted(cuts), signal.size]
     waiting = list(frames)
     segments = []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         segmenter.push_audio(signal[start:stop])
         while waiting and waiting[0].t <= stop / SAMPLE_RATE:
             segmenter.push_frame(waiting.pop(0))
@@ -52,7 +54,11 @@ def test_any_chunking_gives_the_same_segments(speech, cuts):
     chunked = cut_all(speech, frames, cuts)
     assert len(whole) == len(chunked) == segment_count(4.0)
     for one, other in zip(whole, chunked, strict=True):
-        assert (one.audio_reason, one.video_reason, one.speech) == (other.audio_reason, other.video_reason, other.speech)
+        assert (one.audio_reason, one.video_reason, one.speech) == (
+            other.audio_reason,
+            other.video_reason,
+            other.speech,
+        )
         for a, b in ((one.mel, other.mel), (one.clip, other.clip)):
             assert (a is None) == (b is None)
             assert a is None or a.tobytes() == b.tobytes()
@@ -105,7 +111,9 @@ def test_quiet_audio_is_no_voice():
 
 @pytest.mark.parametrize(("missing", "reason"), [(1000, None), (1100, "source_lost")])
 def test_ninety_percent_of_the_audio_must_arrive(speech, missing, reason):
-    voiced = next(s.index for s in cut_all(speech, [face(n) for n in range(121)], []) if all(s.speech) and s.mel is not None)
+    voiced = next(
+        s.index for s in cut_all(speech, [face(n) for n in range(121)], []) if all(s.speech) and s.mel is not None
+    )
     start = voiced * SHIFT_SAMPLES
     segmenter = Segmenter(audio=True, video=False)
     segmenter.push_audio(speech[: start + 4000])

@@ -65,6 +65,7 @@ def status(session="one", stream="desk"):
         levels=Levels(None, None, None, None),
         queues={},
         latency_ms=None,
+        stages_ms={},
         dropped=Dropped(),
         engine=None,
         bundle=None,

@@ -107,6 +107,7 @@ STATUS = StatusEvent(
     levels=Levels(-31.5, 120.0, True, True),
     queues={"publisher": 0, "engine": 1},
     latency_ms=LatencyQuantiles(86.0, 90.0, 95.0, 101.0),
+    stages_ms={"inference": 21.5},
     dropped=Dropped(),
     engine=EngineInfo("openvino", "CPU", "bf16"),
     bundle=BundleInfo("demo", "compact", False, "00ff"),

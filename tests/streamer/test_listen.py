@@ -83,6 +83,7 @@ def status(trained, session="one"):
         levels=Levels(None, None, None, None),
         queues={},
         latency_ms=None,
+        stages_ms={},
         dropped=Dropped(),
         engine=None,
         bundle=None if trained is None else BundleInfo("demo", "compact", trained, "00ff"),

@@ -70,6 +70,7 @@ STATUS = StatusEvent(
     levels=Levels(None, None, None, None),
     queues={},
     latency_ms=None,
+    stages_ms={},
     dropped=Dropped(),
     engine=None,
     bundle=None,

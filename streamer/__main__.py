@@ -1,0 +1,5 @@
+"""`python -m streamer` is the command `emostream`."""
+
+from streamer.cli import main
+
+main()

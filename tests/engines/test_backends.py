@@ -1,0 +1,118 @@
+"""OpenVINO against ONNX Runtime in fp32, and batches against single segments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.backends.base import Batch
+from engines.backends.choose import choose_engine
+from engines.backends.onnxruntime import OnnxRuntimeEngine
+from engines.backends.openvino import OpenVinoEngine
+from engines.bundle import Bundle
+from engines.errors import ConfigError, EngineError
+from engines.frontend.segmenter import Segment
+from engines.recognizer import Recognizer
+
+ENGINES = {
+    "onnxruntime": lambda bundle: OnnxRuntimeEngine(bundle),
+    "openvino fp32": lambda bundle: OpenVinoEngine(bundle, "fp32"),
+    "openvino auto": lambda bundle: OpenVinoEngine(bundle, "auto"),
+}
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_folder):
+    return Bundle.load(bundle_folder)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    rng = np.random.default_rng(5)
+    mel = rng.normal(-6, 4, (8, 3, 64, 64)).astype(np.float32)
+    smooth = rng.integers(0, 255, (8, 4, 10, 8, 3)).repeat(4, 1).repeat(15, 2).repeat(14, 3)[..., :110, :]
+    return Batch(mel, np.ascontiguousarray(smooth, np.uint8), tuple((i, i) for i in range(8)))
+
+
+def relative(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+def test_openvino_equals_onnxruntime(bundle, batch):
+    with OnnxRuntimeEngine(bundle) as reference, OpenVinoEngine(bundle, "fp32") as engine:
+        expected, found = reference.embed(batch), engine.embed(batch)
+        auto = OpenVinoEngine(bundle, "auto")
+        with auto:
+            quick = auto.embed(batch)
+    for name in ("audio", "video", "fused"):
+        assert relative(getattr(found, name), getattr(expected, name)) < 1e-4
+        assert relative(getattr(quick, name), getattr(expected, name)) < 2e-2  # bf16 where the processor has it
+    assert auto.precision in ("fp32", "bf16")
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_batch_1_and_batch_8_give_the_same(bundle, batch, name):
+    with ENGINES[name](bundle) as engine:
+        whole = engine.embed(batch)
+        single = [engine.embed(Batch(batch.mel[i : i + 1], batch.clip[i : i + 1], ((0, 0),))) for i in range(8)]
+    for kind in ("audio", "video", "fused"):
+        alone = np.concatenate([getattr(one, kind) for one in single])
+        assert relative(getattr(whole, kind), alone) < (1e-2 if engine.precision == "bf16" else 1e-5)
+
+
+def test_repeated_runs_are_identical(bundle, batch):
+    with OpenVinoEngine(bundle) as engine:
+        first, second = engine.embed(batch), engine.embed(batch)
+    np.testing.assert_array_equal(first.fused, second.fused)
+
+
+def segment(batch: Batch, index: int, *, audio: bool, video: bool) -> Segment:
+    return Segment(
+        index=index,
+        mel=batch.mel[index] if audio else None,
+        clip=batch.clip[index] if video else None,
+        audio_reason=None if audio else "no_voice",
+        video_reason=None if video else "no_face",
+        speech_first=0,
+        speech=(),
+        box=None,
+        frame_size=None,
+    )
+
+
+def test_recognizer_sorts_out_missing_modalities(bundle, batch):
+    present = [(True, True), (True, False), (False, True), (False, False), (True, True)]
+    segments = [segment(batch, i, audio=a, video=v) for i, (a, v) in enumerate(present)]
+    with OnnxRuntimeEngine(bundle) as engine:
+        recognizer = Recognizer(bundle, engine)
+        features = recognizer.embed(segments)
+        alone = [recognizer.embed([each])[0] for each in segments]
+    assert [f.head for f in features] == ["fused", "audio", "video", None, "fused"]
+    for (audio, video), one, other in zip(present, features, alone, strict=True):
+        assert [one.audio is not None, one.video is not None, one.fused is not None] == [audio, video, audio and video]
+        for head in ("audio", "video", "fused"):
+            if one.get(head) is not None:
+                np.testing.assert_allclose(one.get(head), other.get(head), rtol=1e-4, atol=1e-5)
+    scores = recognizer.score("fused", features[0].fused)
+    assert sum(scores.by_label.values()) == pytest.approx(1.0)
+    assert scores.by_label[scores.label] == max(scores.by_label.values())
+
+
+def test_choice(bundle):
+    engine, reason = choose_engine("auto", bundle)
+    assert (engine.name, "openvino on the CPU" in reason) == ("openvino", True)
+    with pytest.raises(ConfigError, match="there is no engine 'cuda'; expected one of auto, openvino, onnxruntime"):
+        choose_engine("cuda", bundle)
+    with pytest.raises(ConfigError, match="fp32 only"):
+        choose_engine("onnxruntime", bundle, "bf16")
+    with pytest.raises(ConfigError, match="expected auto, fp32 or bf16"):
+        choose_engine("openvino", bundle, "fp7")
+
+
+@pytest.mark.parametrize("make", [OnnxRuntimeEngine, OpenVinoEngine])
+def test_a_network_that_is_none(bundle, tmp_path, make):
+    file = tmp_path / "audio.onnx"
+    file.write_bytes(b"no onnx")
+    broken = type("Broken", (), {"network_file": lambda self, role: file, "manifest": bundle.manifest})()
+    with pytest.raises(EngineError, match="can't load"), make(broken):
+        pass

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soxr
+
+from engines.errors import SourceError
+from engines.media.audio import MonoResampler
+from engines.media.container import Contents, redacted
+from engines.media.track import AudioTrack, VideoTrack
+from tests.media_files import write_media
+
+
+def tone(rate: int, seconds: float = 2.0) -> np.ndarray:
+    return (0.3 * np.sin(2 * np.pi * 440 * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
+
+
+def heard(path: Path) -> tuple[float, float, np.ndarray]:
+    with AudioTrack(str(path)) as track:
+        blocks = list(track)
+    for one, other in pairwise(blocks):
+        assert one.end == pytest.approx(other.t, abs=1e-9)
+    return track.start, track.end, np.concatenate([block.samples for block in blocks])
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_audio_of_any_rate_is_mono_at_16_khz(tmp_path, rate, channels):
+    sound = np.stack([tone(rate)] * channels, axis=1)
+    start, end, samples = heard(write_media(tmp_path / "a.mkv", sound=sound, rate=rate, pictures=False))
+    assert start == 0.0
+    assert end == pytest.approx(2.0, abs=1e-3)
+    assert abs(samples.size - 32_000) <= 1
+    middle = slice(1000, 31_000)
+    np.testing.assert_allclose(samples[:32_000][middle], tone(16_000)[middle], atol=2e-3)
+
+
+def test_resampling_in_chunks_equals_resampling_at_once():
+    signal = np.random.default_rng(0).standard_normal(44_100).astype(np.float32)
+    stream = MonoResampler(44_100)
+    parts = [stream.push(part[:, None]) for part in np.array_split(signal, 37)]
+    parts.append(stream.push(np.zeros((0, 1), np.float32), last=True))
+    np.testing.assert_allclose(np.concatenate(parts), soxr.resample(signal, 44_100, 16_000), atol=1e-5)
+
+
+def test_frames_have_their_own_times(tmp_path):
+    times = [0.0, 0.02, 0.5, 0.51, 1.2]
+    with VideoTrack(str(write_media(tmp_path / "v.mkv", frame_times=times))) as track:
+        frames = list(track)
+    assert [f.t for f in frames] == pytest.approx(times, abs=1e-3)
+    assert track.end > 1.2
+    np.testing.assert_allclose(np.diff([int(f.image[200, 200, 0]) for f in frames]), 3, atol=1)
+
+
+def test_tracks_that_start_apart(tmp_path):
+    file = write_media(tmp_path / "late.mkv", sound=tone(16_000, 1.0), sound_at=0.75)
+    start, end, samples = heard(file)
+    assert (start, end) == (pytest.approx(0.75, abs=2e-3), pytest.approx(1.75, abs=2e-3))
+    assert samples.size == 16_000
+
+
+@pytest.mark.parametrize(("rotation", "corner"), [(90, (0, -1)), (180, (-1, -1)), (270, (-1, 0))])
+def test_phone_video_is_turned_upright(tmp_path, rotation, corner):
+    file = write_media(tmp_path / "phone.mp4", seconds=0.5, rotation=rotation)
+    with VideoTrack(str(file)) as track:
+        image = next(iter(track)).image
+    assert image.shape[:2] == ((320, 240) if rotation in (90, 270) else (240, 320))
+    row, column = (5 if side == 0 else image.shape[axis] - 5 for axis, side in enumerate(corner))
+    assert image[row, column].min() > 200
+    assert (image.max(axis=2) > 200).sum() == pytest.approx(80 * 60, rel=0.1)
+
+
+def test_contents(tmp_path):
+    both = write_media(tmp_path / "both.mkv", sound=tone(16_000))
+    assert Contents.of(str(both)) == Contents(audio=True, video=True, live=False)
+    voice = write_media(tmp_path / "voice.wav", sound=tone(16_000), pictures=False)
+    assert Contents.of(str(voice)) == Contents(audio=True, video=False, live=False)
+    with pytest.raises(SourceError, match=r"voice\.wav has no video track"), VideoTrack(str(voice)):
+        pass
+
+
+def test_what_is_no_medium(tmp_path):
+    with pytest.raises(SourceError, match=r"none\.mp4 does not exist"):
+        Contents.of(str(tmp_path / "none.mp4"))
+    (tmp_path / "text.mp4").write_text("hello\n" * 100)
+    with pytest.raises(SourceError, match=r"text\.mp4 is no audio or video that can be read"):
+        Contents.of(str(tmp_path / "text.mp4"))
+    with pytest.raises(SourceError, match="can't be"):
+        Contents.of(str(tmp_path))
+
+
+def test_a_file_cut_short_gives_what_can_be_read(tmp_path):
+    whole = write_media(tmp_path / "whole.mkv", sound=tone(16_000), seconds=2.0)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with VideoTrack(str(cut)) as track:
+        assert 5 < len(list(track)) < 60
+    moov_lost = tmp_path / "lost.mp4"
+    mp4 = write_media(tmp_path / "whole.mp4", seconds=1.0)
+    moov_lost.write_bytes(mp4.read_bytes()[: mp4.stat().st_size // 2])
+    with pytest.raises(SourceError, match="cut short"):
+        Contents.of(str(moov_lost))
+
+
+def test_damaged_packets_are_passed_over(tmp_path, caplog):
+    file = write_media(tmp_path / "d.mp4", seconds=2.0)
+    data = bytearray(file.read_bytes())
+    media = data.index(b"mdat") + 2000
+    data[media : media + 400] = bytes(range(200)) * 2
+    file.write_bytes(bytes(data))
+    with VideoTrack(str(file)) as track:
+        assert len(list(track)) > 20
+
+
+def test_end_of_an_edit_list(tmp_path):
+    # AAC comes in frames of 1024 samples: the decoder gives more than the track's own length.
+    file = write_media(tmp_path / "e.mp4", sound=tone(16_000, 1.03), pictures=False)
+    with av.open(str(file)) as container:
+        stream = container.streams.audio[0]
+        stated = float((stream.start_time + stream.duration) * stream.time_base)
+    start, end, samples = heard(file)
+    assert end == pytest.approx(stated, abs=1e-4)
+    assert samples.size == pytest.approx((end - start) * 16_000, abs=2)
+
+
+def test_secrets_of_an_address_are_left_out():
+    assert redacted("rtsp://user:secret@cam.local:554/live?token=abc") == "rtsp://cam.local:554/live"
+    assert redacted("/home/me/clip.mp4") == "/home/me/clip.mp4"

@@ -1,0 +1,96 @@
+"""The live clock and the placement of audio, in simulated time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engines.frontend.segmenter import Segmenter
+from engines.frontend.settings import SAMPLE_RATE
+from engines.media.audio import AudioBlock
+from streamer.clock import LiveClock, RecordedClock
+from streamer.placement import AudioPlacer
+
+BLOCK = 320
+
+
+class Ring:
+    """A segmenter's placement side alone, which records what it was told."""
+
+    def __init__(self) -> None:
+        self.audio_end = 0
+        self.skipped = 0
+
+    def push_audio(self, samples):
+        self.audio_end += samples.size
+
+    def skip_audio(self, position):
+        self.skipped += max(0, position - self.audio_end)
+        self.audio_end = max(self.audio_end, position)
+
+
+@pytest.mark.parametrize("ppm", [-200, 0, 200])
+def test_the_grid_follows_a_sound_card_that_is_off(ppm):
+    rng = np.random.default_rng(3)
+    clock, ring = LiveClock(1000.0, 0.0), Ring()
+    placer = AudioPlacer(ring, clock)
+    errors = []
+    for n in range(50 * 600):  # ten minutes
+        truth = 1000.0 + n * BLOCK / SAMPLE_RATE / (1 + ppm * 1e-6)
+        placer.place(AudioBlock(truth + rng.normal(0, 0.004), np.zeros(BLOCK, np.float32)))
+        # A frame captured together with the block must land where the block lies.
+        errors.append(clock.to_grid(truth) - (ring.audio_end - BLOCK) / SAMPLE_RATE)
+    assert (ring.skipped, placer.late_samples, placer.missing_samples) == (pytest.approx(0, abs=400), 0, 0)
+    assert np.abs(errors[50 * 30 :]).max() < 0.005
+    assert clock.captured_at(clock.to_grid(1300.0)) == pytest.approx(1300.0)
+
+
+def test_the_grid_goes_on_without_audio_and_never_steps():
+    clock = LiveClock(0.0, 0.0)
+    placer = AudioPlacer(Ring(), clock)
+    seen = []
+    for n in range(500):
+        t = n * 0.02
+        if not 200 <= n < 300:
+            placer.place(AudioBlock(t * (1 + 1e-4), np.zeros(BLOCK, np.float32)))
+        seen.append(clock.to_grid(t))
+    steps = np.diff(seen)
+    assert steps.min() > 0.015
+    assert steps.max() < 0.025
+
+
+def test_gaps_overlaps_and_overflows():
+    clock, ring = LiveClock(0.0, 0.0), Ring()
+    placer = AudioPlacer(ring, clock)
+    block = np.zeros(BLOCK, np.float32)
+    placer.place(AudioBlock(0.0, block))
+    placer.place(AudioBlock(0.02, block))
+    assert ring.audio_end == 640
+    placer.place(AudioBlock(0.14, block))  # 100 ms are missing
+    assert (ring.audio_end, placer.missing_samples) == (2560, 1600)
+    placer.place(AudioBlock(0.17, block, lost=True))  # 10 ms, said by the driver
+    assert placer.missing_samples == pytest.approx(1600 + 160, abs=2)
+    end = ring.audio_end
+    placer.place(AudioBlock(0.05, block))  # long given up
+    assert (ring.audio_end, placer.late_samples) == (end, BLOCK)
+
+
+def test_audio_before_the_grid_is_cut():
+    ring = Ring()
+    placer = AudioPlacer(ring, LiveClock(1.0, 0.0))
+    placer.place(AudioBlock(0.99, np.zeros(BLOCK, np.float32)))
+    assert (ring.audio_end, placer.late_samples) == (160, 0)
+
+
+def test_recorded_clock():
+    clock = RecordedClock(2.0, 100.0, 1e9, fast=False)
+    assert (clock.to_grid(2.5), clock.captured_at(0.5), clock.unix(0.5)) == (0.5, 100.5, 1e9 + 100.5)
+    assert RecordedClock(2.0, 100.0, 0.0, fast=True).captured_at(0.5) is None
+
+
+def test_a_late_track_skips_into_its_place():
+    segmenter = Segmenter(audio=True, video=False)
+    placer = AudioPlacer(segmenter, RecordedClock(0.0, 0.0, 0.0, fast=True))
+    placer.place(AudioBlock(0.5, np.ones(BLOCK, np.float32)))
+    assert segmenter.audio_end == 8000 + BLOCK
+    assert placer.missing_samples == 0

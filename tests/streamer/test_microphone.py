@@ -1,0 +1,126 @@
+"""The microphone end to end: PortAudio on a virtual device that plays real speech, without hardware."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines.media.track import AudioTrack
+from streamer.client import Subscriber
+from streamer.events import StatusEvent
+from tests.conftest import SHARED
+from tests.streamer.running import COMMAND, emotions, events_of
+
+NEEDED = ("pulseaudio", "paplay", "pactl")
+RESAMPLING_ERROR = 0.1  # of the signal, 16 to 44.1 kHz and back
+
+
+def missing(reason: str) -> None:
+    if os.environ.get("EMOSTREAM_REQUIRE_ALL"):
+        pytest.fail(f"{reason}, and CI needs it")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def virtual_microphone(tmp_path_factory):
+    tool = SHARED.parent / "tools" / "virtual-mic"
+    lacking = [name for name in NEEDED if shutil.which(name) is None]
+    if lacking:
+        missing(f"needs Debian's pulseaudio and pulseaudio-utils ({', '.join(lacking)} not found)")
+    if not tool.is_file():
+        missing("needs ../shared/tools/virtual-mic beside the checkout")
+    environment = os.environ | {"VIRTUAL_MIC_DIR": str(tmp_path_factory.mktemp("mic"))}
+    started = subprocess.run(
+        ["bash", str(tool), "start"], env=environment, capture_output=True, text=True, timeout=30, check=True
+    )
+    for assignment in started.stdout.removeprefix("export ").split():
+        name, _, value = assignment.partition("=")
+        environment[name] = value
+    yield environment
+    subprocess.run(["bash", str(tool), "stop"], env=environment, timeout=30, check=False)
+
+
+def speech(folder: Path) -> np.ndarray:
+    """Some seconds of several real speakers, one after the other."""
+    files = [folder / "ravdess_speech" / f"Actor_{n:02}" / f"03-01-05-02-01-01-{n:02}.flac" for n in (3, 4, 5)]
+    parts = []
+    for file in files:
+        with AudioTrack(str(file)) as track:
+            parts += [block.samples for block in track]
+    return np.concatenate(parts)
+
+
+def write_wav(file: Path, samples: np.ndarray) -> Path:
+    with wave.open(str(file), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16_000)
+        out.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
+    return file
+
+
+def test_the_microphone_gives_the_files_segments(virtual_microphone, shared, tmp_path, bundle_folder):
+    spoken = speech(shared)
+    file = write_wav(tmp_path / "speech.wav", spoken)
+    tap, output = tmp_path / "grid.npy", tmp_path / "events.jsonl"
+    duration = spoken.size / 16_000 + 6.0
+    endpoint = f"ipc://{tmp_path}/events"
+    # The command as users run it; the tap writes down what lies on its grid, so that the file can be laid beside it.
+    process = subprocess.Popen(
+        [COMMAND[0], str(Path(__file__).with_name("tapped.py")), str(tap), "--camera", "none", "--mic", "default",
+         "--bundle", str(bundle_folder), "--publish", endpoint, "--output", str(output), "--duration", str(duration)],
+        env=virtual_microphone, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with Subscriber(endpoint, status=True, timeout=30.0) as subscriber:
+        for event in subscriber:
+            if isinstance(event, StatusEvent) and event.state == "running" and event.rates.audio_per_s > 0.2:
+                break
+    subprocess.run(["paplay", str(file)], env=virtual_microphone, check=True, timeout=60)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    live = emotions([json.loads(line) for line in output.read_text().splitlines()])
+    assert sum(e["modalities"]["audio"] for e in live) >= 10
+    assert live[-1]["dropped"] == {"segments": 0, "frames": 0, "audio_ms": 0.0}
+    assert sorted(e["latency_ms"] for e in live)[len(live) // 2] < 300
+
+    heard = np.load(tap)
+    assert np.abs(heard).max() > 0.05
+    beside = laid_beside(spoken, heard)
+    error = np.sqrt(np.mean((heard - beside) ** 2) / np.mean(beside**2))
+    assert error < RESAMPLING_ERROR
+    aligned = write_wav(tmp_path / "aligned.wav", beside)
+    fromfile = emotions(events_of("--mic", aligned, "--camera", "none", "--bundle", bundle_folder, "--fast"))
+    inside = [
+        (a, b) for a, b in zip(live, fromfile, strict=False) if a["modalities"]["audio"] and b["modalities"]["audio"]
+    ]
+    assert len(inside) >= 0.9 * sum(b["modalities"]["audio"] for b in fromfile)
+    for one, other in inside:
+        assert one["segment"]["scores"] == pytest.approx(other["segment"]["scores"], abs=0.02)
+
+
+def laid_beside(signal: np.ndarray, recording: np.ndarray) -> np.ndarray:
+    """The signal where it is in the recording, to a fraction of a sample, with zeros around it."""
+    size = 1 << int(np.ceil(np.log2(signal.size + recording.size)))
+    spectrum, heard = np.fft.rfft(signal, size), np.fft.rfft(recording, size)
+    cross = heard * np.conj(spectrum)
+    lag = int(np.fft.irfft(cross, size)[: recording.size].argmax())
+    frequency = 2 * np.pi * np.fft.rfftfreq(size)
+    # What is left of the delay is the slope of the phase, weighted by the power.
+    phase = np.angle(cross * np.exp(1j * frequency * lag))
+    fraction = -np.sum(np.abs(cross) * frequency * phase) / np.sum(np.abs(cross) * frequency**2)
+    shifted = np.fft.irfft(spectrum * np.exp(-1j * frequency * (lag + fraction)), size)[: recording.size]
+    return shifted.astype(np.float32)
+
+
+def test_devices_names_the_virtual_microphone(virtual_microphone):
+    done = subprocess.run(
+        [*COMMAND, "devices"], env=virtual_microphone, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert "default (" in done.stdout or "pulse" in done.stdout
