@@ -170,12 +170,13 @@ def listen(
         float | None, typer.Option(metavar="S", help="Give up after so many seconds without a message.")
     ] = None,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many events.")] = None,
+    until_end: Annotated[bool, typer.Option("--until-end", help="End when the session ends.")] = False,
 ) -> None:
     """Print the events that an emostream publishes."""
     from streamer.listen import listen as listen_to
 
     try:
-        raise typer.Exit(listen_to(endpoint, stream=stream, json_lines=json, timeout=timeout, count=count))
+        listen_to(endpoint, stream=stream, json_lines=json, timeout=timeout, count=count, until_end=until_end)
     except TimeoutError as error:
         raise EmostreamError(str(error)) from None
 

@@ -18,6 +18,7 @@ def listen(
     json_lines: bool = False,
     timeout: float | None = None,
     count: int | None = None,
+    until_end: bool = False,
 ) -> int:
     """Print events until `count` have come, Ctrl-C, or nobody reads the output any more.
 
@@ -27,6 +28,7 @@ def listen(
         json_lines: Print the JSON as received; gaps and new sessions go to standard error then.
         timeout: How long nothing at all may come, seconds; None waits for ever.
         count: How many emotion and utterance events to print; None prints on.
+        until_end: End with the first session that ends.
 
     Returns:
         0, the exit status.
@@ -38,7 +40,7 @@ def listen(
     """
     try:
         with Subscriber(endpoint, stream=stream, status=True, timeout=timeout, notices=True) as events:
-            _print_events(events, json_lines, count)
+            _print_events(events, json_lines, count, until_end)
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
@@ -47,7 +49,7 @@ def listen(
     return 0
 
 
-def _print_events(events: Subscriber, json_lines: bool, count: int | None) -> None:
+def _print_events(events: Subscriber, json_lines: bool, count: int | None, until_end: bool) -> None:
     trained: dict[str, bool] = {}
     warned = False
     printed = 0
@@ -58,6 +60,8 @@ def _print_events(events: Subscriber, json_lines: bool, count: int | None) -> No
                 trained.pop(event.stream, None)
             _say(_notice_line(event), sys.stderr if json_lines else sys.stdout)
         elif isinstance(event, StatusEvent):
+            if until_end and event.state == "ended":
+                return
             if event.bundle is not None:
                 trained[event.stream] = event.bundle.trained
                 if not event.bundle.trained and not warned:

@@ -31,7 +31,7 @@ app = typer.Typer(name="emostream-train", no_args_is_help=True, add_completion=F
 
 @app.callback()
 def _commands() -> None:
-    """Make bundles for emostream: train its networks, or start with random ones."""
+    """Make bundles and clips for emostream."""
 
 
 def main() -> None:
@@ -113,6 +113,19 @@ def init(
     typer.echo(bundle)
     typer.echo(f"Written to {out} ({size:.1f} MB). The weights are random: the scores mean nothing.")
     typer.echo(f"Next: emostream --bundle {shlex.quote(str(out))}")
+
+
+@app.command()
+def act(
+    out: Annotated[Path, typer.Argument(metavar="OUT.mp4", help="File to write; replaced if it exists.")],
+    actor: Annotated[int, typer.Option(min=0, help="Which invented person plays.")] = 1,
+    repeat: Annotated[int, typer.Option(min=1, help="How often the script of 11.8 s is played.")] = 1,
+) -> None:
+    """Draw and voice a short clip of an invented person, to try the stream without a camera."""
+    from trainer.actors.clip import DEMO_SCRIPT, write_clip
+
+    write_clip(out, actor=actor, script=DEMO_SCRIPT * repeat)
+    typer.echo(f"Written to {out}.")
 
 
 def _fail(message: str, code: int) -> NoReturn:
