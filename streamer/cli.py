@@ -191,6 +191,8 @@ def devices() -> None:
 
 def main() -> None:
     """Run the command; a failure prints one line, with exit code 1, or 2 for a wrong option."""
+    # NumPy only has small matrices here, and its threads would take the cores from the engine.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = app(prog_name="emostream", standalone_mode=False)
     except _UsageError as error:

@@ -10,6 +10,7 @@ from engines.errors import ConfigError
 from engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align
 from engines.frontend.detectors import Face, ViolaJones, YuNet
 from engines.frontend.face import FaceTracker
+from engines.media.track import VideoTrack
 
 
 class Script:
@@ -134,3 +135,27 @@ def test_yunet_needs_its_model(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     with pytest.raises(ConfigError, match="is no YuNet model"):
         YuNet(tmp_path / "bad.onnx")
+
+
+def share_with_face(frames) -> float:
+    tracker = FaceTracker(ViolaJones())
+    found = [tracker.update(t, image).crop is not None for t, image in frames]
+    return sum(found) / len(found)
+
+
+def test_the_synthetic_actor_is_followed():
+    from trainer.actors.clip import Line, frames
+
+    script = (Line("joy", 1.0), Line("sadness", 1.0), Line("surprise", 1.0))
+    assert share_with_face(frames(script, actor=4)) >= 0.97
+
+
+@pytest.mark.parametrize("name", ["speech_man.mp4", "speech_woman.mp4", "smile_near_silent.mp4"])
+def test_at_most_three_percent_of_a_talking_head_are_lost(shared, name):
+    with VideoTrack(str(shared / "clips" / name)) as track:
+        assert share_with_face((frame.t, frame.image) for frame in track) >= 0.97
+
+
+def test_a_cartoon_has_no_face(shared):
+    with VideoTrack(str(shared / "clips" / "no_face_loud_audio.mp4")) as track:
+        assert share_with_face((frame.t, frame.image) for frame in track) == 0.0
