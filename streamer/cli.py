@@ -236,7 +236,7 @@ def _run(config: Config) -> None:
             pipeline.run(on_tick=live.refresh, tick_s=0.1)
         return
     if sys.stdout.isatty() and config.output != "-":
-        console = Console(pipeline.meters, pipeline.states, typer.echo, trained=bundle.manifest.trained)
+        console = Console(pipeline.meters, pipeline.status.states, typer.echo, trained=bundle.manifest.trained)
         hooks.append(console)
         pipeline.run(on_tick=console.on_tick)
         return

@@ -33,7 +33,7 @@ from streamer.segmenting import Segmenting, SegmentingOptions
 from streamer.segments import SegmentQueue
 from streamer.sources.base import Outlets, Playback
 from streamer.sources.choose import Chosen, open_sources
-from streamer.status import status_event
+from streamer.status import StatusReporter
 from streamer.threads import OwnedThread
 from streamer.vision import Vision
 from streamer.worker import Worker
@@ -56,25 +56,21 @@ class Pipeline:
         """Prepare a session; `on_event` is called in the publisher's thread after each event was sent."""
         self.config, self.bundle = config, bundle
         self.meters = Meters()
-        self.loaded = False
-        self.started_at = time.monotonic()
         self.engine, self.engine_reason = choose_engine(config.engine, bundle, config.precision)
-        self.states: dict[str, SourceState] = {"audio": "off", "video": "off"}
-        self.queues: list[Inlet[AudioBlock] | Inlet[VideoFrame] | Inlet[FrameFace]] = []
-        self.segments = SegmentQueue(_WAITING_SEGMENTS, None)
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._lost: list[str] = []
         self._late_s = config.av_offset_ms / 1000.0
-        self.unix_offset = time.time() - time.monotonic()
+        self._unix_offset = time.time() - time.monotonic()
         self.publisher = Publisher(
             config.publish,
             config.stream,
             session=uuid.uuid4().hex,
-            unix_offset=self.unix_offset,
+            unix_offset=self._unix_offset,
             output=config.output,
             on_event=on_event,
         )
+        self.status = StatusReporter(bundle, self.engine, self.meters, self.publisher, self._unix_offset)
 
     def stop(self) -> None:
         """Ask the session to end; `run` then returns within a second."""
@@ -108,12 +104,13 @@ class Pipeline:
         recorded = all(each.source.recorded for each in chosen)
         condition = threading.Condition()
         audio, frames, faces = self._inlets(chosen, condition, recorded)
-        self.queues = [inlet for inlet in (audio, frames, faces) if inlet is not None]
-        self.segments = segments = SegmentQueue(_WAITING_SEGMENTS, None if recorded else _MAX_LAG_S)
+        inlets = [inlet for inlet in (audio, frames, faces) if inlet is not None]
+        segments = SegmentQueue(_WAITING_SEGMENTS, None if recorded else _MAX_LAG_S)
         worker = Worker(self.bundle, self.engine, segments, self.publisher, self.meters, full_batches=self.config.fast)
         working = self._thread("worker", worker.run)
+        self.status.queues = {inlet.name: inlet for inlet in inlets} | {"segments": segments}
         working.start()
-        self.publisher.publish(status_event(self, "loading"))
+        self.status.publish("loading")
         threads: list[OwnedThread] = []
         if self._wait_ready(worker, working):
             playback, options = self._start_clock(chosen, recorded)
@@ -127,7 +124,7 @@ class Pipeline:
                 thread.start()
             threads = [*readers, *threads]
             self._wait_end(working, on_tick, tick_s)
-        self._end([*threads, working])
+        self._end(inlets, segments, [*threads, working])
 
     def _inlets(
         self, chosen: list[Chosen], condition: threading.Condition, recorded: bool
@@ -148,11 +145,11 @@ class Pipeline:
                 condition=condition,
                 mark_loss=lambda block: replace(block, lost=True),
             )
-            self.states["audio"] = "waiting"
+            self.status.states["audio"] = "waiting"
         if any(each.video for each in chosen):
             frames = Inlet("frames", 8 if recorded else 2, policy, on_drop=frame_dropped)
             faces = Inlet("faces", 64, policy, condition=condition, on_drop=frame_dropped)
-            self.states["video"] = "waiting"
+            self.status.states["video"] = "waiting"
         return audio, frames, faces
 
     def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:
@@ -164,9 +161,9 @@ class Pipeline:
                 starts[kind] = each.source.start_time - (self._late_s if each.video else 0.0)
         t0, now = min(starts.values(), default=0.0), time.monotonic()
         playback = Playback(t0, now, fast=self.config.fast, live=not recorded, stop=self._stop)
-        clock = RecordedClock(t0, now, self.unix_offset, fast=self.config.fast) if recorded else None
+        clock = RecordedClock(t0, now, self._unix_offset, fast=self.config.fast) if recorded else None
         options = SegmentingOptions(
-            clock, self.unix_offset, self.config.duration_s, starts.get("audio"), starts.get("video")
+            clock, self._unix_offset, self.config.duration_s, starts.get("audio"), starts.get("video")
         )
         return playback, options
 
@@ -181,7 +178,7 @@ class Pipeline:
         kinds = [kind for kind, given in (("audio", each.audio), ("video", each.video)) if given]
 
         def read() -> None:
-            self.states.update(dict.fromkeys(kinds, "running"))
+            self.status.states.update(dict.fromkeys(kinds, "running"))
             state: SourceState = "ended"
             try:
                 each.source.run(outlets, playback)
@@ -191,7 +188,7 @@ class Pipeline:
                 _log.warning("%s", error)
             finally:
                 outlets.finish()
-                self.states.update(dict.fromkeys(kinds, state))
+                self.status.states.update(dict.fromkeys(kinds, state))
 
         return self._thread(f"read {each.source.name}", read)
 
@@ -209,8 +206,8 @@ class Pipeline:
             if self._stop.is_set():
                 return False
         self.publisher.wait_settled(_SETTLE_S)
-        self.loaded = worker.ready.is_set()
-        return self.loaded and not self._stop.is_set()
+        self.status.loaded = worker.ready.is_set()
+        return self.status.loaded and not self._stop.is_set()
 
     def _wait_end(self, working: OwnedThread, on_tick: Callable[[], None], tick_s: float) -> None:
         next_status = time.monotonic()
@@ -218,16 +215,21 @@ class Pipeline:
             on_tick()
             if time.monotonic() >= next_status:
                 next_status += _STATUS_S
-                self.publisher.publish(status_event(self, "running"))
+                self.status.publish("running")
 
-    def _end(self, threads: list[OwnedThread]) -> None:
+    def _end(
+        self,
+        inlets: list[Inlet[AudioBlock] | Inlet[VideoFrame] | Inlet[FrameFace]],
+        segments: SegmentQueue,
+        threads: list[OwnedThread],
+    ) -> None:
         """Stop what still runs, upstream first, all within one bound."""
         stopped = self._stop.is_set()
         self._stop.set()
-        for queue in self.queues:
-            queue.close(discard=True)
-        self.segments.close(discard=stopped)
+        for inlet in inlets:
+            inlet.close(discard=True)
+        segments.close(discard=stopped)
         until = time.monotonic() + _STOP_S
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        self.publisher.publish(status_event(self, "ended"))
+        self.status.publish("ended")

@@ -1,48 +1,75 @@
-"""The state of a session as a status event."""
+"""The state of a session as status events."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sized
+from typing import Literal
 
+from engines.backends.base import Engine
+from engines.bundle import Bundle
 from streamer import events
+from streamer.meters import Meters
+from streamer.publisher import Publisher
 
-if TYPE_CHECKING:
-    from streamer.pipeline import Pipeline
-
-__all__ = ["status_event"]
+__all__ = ["StatusReporter"]
 
 
-def status_event(pipeline: Pipeline, state: Literal["loading", "running", "ended"]) -> events.StatusEvent:
-    """What is published once a second."""
-    meters, manifest, engine = pipeline.meters, pipeline.bundle.manifest, pipeline.engine
-    now = time.monotonic()
-    depths = {inlet.name: len(inlet) for inlet in pipeline.queues}
-    return events.StatusEvent(
-        time=now + pipeline.unix_offset,
-        uptime_s=round(now - pipeline.started_at, 3),
-        state=state,
-        rates=events.Rates(
-            frames_per_s=round(meters.frames.per_second(), 2),
-            faces_per_s=round(meters.faces.per_second(), 2),
-            audio_per_s=round(meters.audio_s.per_second(), 3),
-            segments_per_s=round(meters.segments.per_second(), 2),
-        ),
-        levels=events.Levels(
-            audio_dbfs=None if (level := meters.levels.audio_dbfs) is None else round(level, 1),
-            brightness=None if (light := meters.levels.brightness) is None else round(light, 1),
-            speech=meters.levels.speech,
-            face=meters.levels.face,
-        ),
-        queues=depths | {"segments": len(pipeline.segments), "events": pipeline.publisher.queued},
-        latency_ms=pipeline.publisher.latency_quantiles(),
-        stages_ms=meters.stages_ms() | {"publish": round(pipeline.publisher.send_ms, 3)},
-        dropped=meters.dropped(),
-        engine=events.EngineInfo(name=engine.name, device=engine.device, precision=engine.precision)
-        if pipeline.loaded
-        else None,
-        bundle=events.BundleInfo(
-            name=manifest.name, preset=manifest.preset, trained=manifest.trained, sha256=pipeline.bundle.sha256
-        ),
-        sources=events.SourceStates(audio=pipeline.states["audio"], video=pipeline.states["video"]),
-    )
+class StatusReporter:
+    """Publishes what the meters, queues and sources of one session say.
+
+    Attributes:
+        states: of the sources, by modality.
+        queues: what waits where, by name.
+        loaded: whether the engine is ready.
+    """
+
+    def __init__(
+        self, bundle: Bundle, engine: Engine, meters: Meters, publisher: Publisher, unix_offset: float
+    ) -> None:
+        """Report on a session that begins now; Unix time is monotonic time plus `unix_offset`."""
+        self._bundle, self._engine, self._meters, self._publisher = bundle, engine, meters, publisher
+        self._unix_offset = unix_offset
+        self._begun = time.monotonic()
+        self.states: dict[str, events.SourceState] = {"audio": "off", "video": "off"}
+        self.queues: dict[str, Sized] = {}
+        self.loaded = False
+
+    def publish(self, state: Literal["loading", "running", "ended"]) -> None:
+        """Send the status of this moment.
+
+        Raises:
+            PublishError: the publisher has failed.
+        """
+        self._publisher.publish(self._event(state))
+
+    def _event(self, state: Literal["loading", "running", "ended"]) -> events.StatusEvent:
+        meters, manifest, engine = self._meters, self._bundle.manifest, self._engine
+        now = time.monotonic()
+        info = events.EngineInfo(name=engine.name, device=engine.device, precision=engine.precision)
+        return events.StatusEvent(
+            time=now + self._unix_offset,
+            uptime_s=round(now - self._begun, 3),
+            state=state,
+            rates=events.Rates(
+                frames_per_s=round(meters.frames.per_second(), 2),
+                faces_per_s=round(meters.faces.per_second(), 2),
+                audio_per_s=round(meters.audio_s.per_second(), 3),
+                segments_per_s=round(meters.segments.per_second(), 2),
+            ),
+            levels=events.Levels(
+                audio_dbfs=None if (level := meters.levels.audio_dbfs) is None else round(level, 1),
+                brightness=None if (light := meters.levels.brightness) is None else round(light, 1),
+                speech=meters.levels.speech,
+                face=meters.levels.face,
+            ),
+            queues={name: len(queue) for name, queue in self.queues.items()} | {"events": self._publisher.queued},
+            latency_ms=self._publisher.latency_quantiles(),
+            stages_ms=meters.stages_ms() | {"publish": round(self._publisher.send_ms, 3)},
+            dropped=meters.dropped(),
+            engine=info if self.loaded else None,
+            bundle=events.BundleInfo(
+                name=manifest.name, preset=manifest.preset, trained=manifest.trained, sha256=self._bundle.sha256
+            ),
+            sources=events.SourceStates(audio=self.states["audio"], video=self.states["video"]),
+        )

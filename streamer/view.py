@@ -63,7 +63,7 @@ class View:
         if event and event.utterance:
             text.append(f"utterance {event.utterance.id}  ")
         if event and event.label is None:
-            text.append(f"\n {describe_scene(levels, self._pipeline.states)}", style="yellow")
+            text.append(f"\n {describe_scene(levels, self._pipeline.status.states)}", style="yellow")
         return text
 
     def _figures(self) -> Text:
