@@ -65,7 +65,7 @@ def session(received: list[events.EmotionEvent], *, exit_code: int = 0, missed: 
     arrivals = [Arrival(event, event.t_end + 0.041) for event in received]
     return Session(
         arrivals=[*arrivals, Arrival(status(), T0 + 5.0)],
-        samples=[Sample(T0 - 1.0 + n / 10, n / 20, 10**8 + n, None) for n in range(60)],
+        samples=[Sample(T0 - 1.0 + n / 10, n / 20, 10**8 + n, None, 7.0 + n / 10) for n in range(60)],
         started_at=T0 - 1.0,
         exit_code=exit_code,
         missed=missed,
@@ -147,6 +147,7 @@ def test_a_run_that_is_not_clean_says_so_and_fails(
     assert report["problems"] == ["4 segments were received, the grid rule gives 5"]
     assert "**The run was not clean**: 4 segments" in (tmp_path / "torn.md").read_text(encoding="utf-8")
     assert report["cpu"]["percent_of_one_core"] == pytest.approx(50.0, abs=0.1)
+    assert report["cpu"]["others_percent_of_one_core"] == pytest.approx(50.0, abs=0.1)
 
 
 def test_a_clean_session_has_no_problems() -> None:

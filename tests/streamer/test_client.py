@@ -12,65 +12,29 @@ from pathlib import Path
 
 import pytest
 import zmq
+from msgspec.structs import replace
 
 from engines.errors import ConfigError, EventError
 from streamer.client import Gap, SessionStarted, Subscriber
 from streamer.events import (
-    Dropped,
     EmotionEvent,
-    Levels,
-    Modalities,
-    Rates,
-    Reasons,
-    SourceStates,
     StatusEvent,
     encode,
     topic,
 )
 from streamer.publisher import Publisher
+from tests.streamer.samples import EMOTION, STATUS
 
 LOOPBACK = "tcp://127.0.0.1:*"
 ROOT = Path(__file__).parents[2]
 
 
 def emotion(seq=0, session="one", stream="desk"):
-    return EmotionEvent(
-        stream=stream,
-        session=session,
-        seq=seq,
-        t_start=100.0,
-        t_end=100.655,
-        media_time=0.655,
-        label="joy",
-        scores={"anger": 0.2, "joy": 0.8},
-        head="video",
-        segment=None,
-        utterance=None,
-        modalities=Modalities(audio=False, video=True),
-        reason=Reasons(audio="no_voice"),
-        face=None,
-        frame_size=None,
-        dropped=Dropped(),
-    )
+    return replace(EMOTION, seq=seq, session=session, stream=stream)
 
 
 def status(session="one", stream="desk"):
-    return StatusEvent(
-        stream=stream,
-        session=session,
-        time=101.0,
-        uptime_s=1.0,
-        state="running",
-        rates=Rates(30.0, 30.0, 1.0, 3.3),
-        levels=Levels(None, None, None, None),
-        queues={},
-        latency_ms=None,
-        stages_ms={},
-        dropped=Dropped(),
-        engine=None,
-        bundle=None,
-        sources=SourceStates("off", "running"),
-    )
+    return replace(STATUS, session=session, stream=stream)
 
 
 def publisher(endpoint=LOOPBACK, stream="desk"):

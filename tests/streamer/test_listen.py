@@ -8,87 +8,34 @@ import sys
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 import zmq
+from msgspec.structs import replace
 
 from engines.errors import ConfigError
 from streamer.events import (
     BundleInfo,
-    Dropped,
-    EmotionEvent,
-    Levels,
-    Modalities,
-    Pools,
-    Rates,
     Reasons,
-    SourceStates,
-    StatusEvent,
-    UtteranceEvent,
     decode,
     encode,
     topic,
 )
 from streamer.listen import event_line, listen
+from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 
 ROOT = Path(__file__).parents[2]
 
 
 def emotion(seq=0, session="one"):
-    return EmotionEvent(
-        stream="desk",
-        session=session,
-        seq=seq,
-        t_start=1795269600.0,
-        t_end=1795269600.655,
-        media_time=0.655,
-        latency_ms=86.4,
-        label="joy",
-        scores={"anger": 0.19, "joy": 0.81},
-        head="video",
-        segment=None,
-        utterance=None,
-        modalities=Modalities(audio=False, video=True),
-        reason=Reasons(audio="no_voice"),
-        face=None,
-        frame_size=None,
-        dropped=Dropped(),
-    )
+    return replace(EMOTION, stream="desk", session=session, seq=seq, latency_ms=86.4)
 
 
-UTTERANCE = UtteranceEvent(
-    stream="desk",
-    session="one",
-    seq=1,
-    id=37,
-    t_start=1795269598.0,
-    t_end=1795269600.5,
-    media_time=3.0,
-    label="joy",
-    scores={"anger": 0.19, "joy": 0.81},
-    head="audio",
-    pools=Pools(5, 6, 5),
-    segments=7,
-)
+SPOKEN = replace(UTTERANCE, stream="desk", session="one", seq=1)
 
 
 def status(trained, session="one"):
-    return StatusEvent(
-        stream="desk",
-        session=session,
-        time=101.0,
-        uptime_s=1.0,
-        state="running",
-        rates=Rates(30.0, 30.0, 1.0, 3.3),
-        levels=Levels(None, None, None, None),
-        queues={},
-        latency_ms=None,
-        stages_ms={},
-        dropped=Dropped(),
-        engine=None,
-        bundle=None if trained is None else BundleInfo("demo", "compact", trained, "00ff"),
-        sources=SourceStates("off", "running"),
-    )
+    bundle = None if trained is None else BundleInfo("demo", "compact", trained, "00ff")
+    return replace(STATUS, stream="desk", session=session, bundle=bundle)
 
 
 @pytest.fixture
@@ -123,7 +70,7 @@ def run(socket, *events, **options):
 
 
 def test_one_line_an_event(sender, capsys):
-    assert run(sender, status(trained=True), emotion(0), UTTERANCE, count=2) == 0
+    assert run(sender, status(trained=True), emotion(0), SPOKEN, count=2) == 0
     output = capsys.readouterr()
     first, second = output.out.splitlines()
     clock = r"\d\d:\d\d:\d\d\.\d{3}"
@@ -133,14 +80,14 @@ def test_one_line_an_event(sender, capsys):
 
 
 def test_neither_face_nor_voice_is_said():
-    event = msgspec.structs.replace(
+    event = replace(
         emotion(), label=None, scores=None, head=None, latency_ms=None, reason=Reasons("source_lost", "no_face")
     )
     assert event_line(event, "emotion").endswith("desk  no emotion  no audio (source lost), no video (no face)")
 
 
 def test_a_time_beyond_all_calendars_is_printed_as_a_number():
-    assert event_line(msgspec.structs.replace(emotion(), t_end=1e300), "emotion").startswith("1e+300  desk")
+    assert event_line(replace(emotion(), t_end=1e300), "emotion").startswith("1e+300  desk")
 
 
 def test_json_lines_are_what_came(sender, capsys):
@@ -190,7 +137,7 @@ def test_a_new_session_must_vouch_for_its_bundle_anew(sender, capsys):
 def test_one_stream_alone(sender, capsys):
     def feed():
         assert {sender.recv(), sender.recv()} == {b"\x01emotion/desk/", b"\x01status/desk/"}
-        send(sender, msgspec.structs.replace(emotion(0), stream="desk2"), emotion(0))
+        send(sender, replace(emotion(0), stream="desk2"), emotion(0))
 
     thread = threading.Thread(target=feed)
     thread.start()

@@ -9,73 +9,25 @@ import uuid
 
 import pytest
 import zmq
+from msgspec.structs import replace
 
 from engines.errors import ConfigError, PublishError
 from streamer import publisher as publisher_module
 from streamer.events import (
-    Dropped,
     EmotionEvent,
     LatencyQuantiles,
-    Levels,
-    Modalities,
-    Pools,
-    Rates,
-    Reasons,
-    SourceStates,
-    StatusEvent,
-    UtteranceEvent,
     decode,
     encode,
 )
 from streamer.publisher import Publisher
+from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 
 LOOPBACK = "tcp://127.0.0.1:*"
 SESSION = uuid.uuid4().hex
 
 
 def emotion(media_time=0.655):
-    return EmotionEvent(
-        t_start=100.0,
-        t_end=100.655,
-        media_time=media_time,
-        label="joy",
-        scores={"anger": 0.2, "joy": 0.8},
-        head="video",
-        segment=None,
-        utterance=None,
-        modalities=Modalities(audio=False, video=True),
-        reason=Reasons(audio="no_voice"),
-        face=None,
-        frame_size=None,
-        dropped=Dropped(),
-    )
-
-
-UTTERANCE = UtteranceEvent(
-    id=0,
-    t_start=99.0,
-    t_end=101.0,
-    media_time=2.0,
-    label=None,
-    scores=None,
-    head=None,
-    pools=Pools(0, 0, 0),
-    segments=4,
-)
-STATUS = StatusEvent(
-    time=101.0,
-    uptime_s=1.0,
-    state="running",
-    rates=Rates(30.0, 30.0, 1.0, 3.3),
-    levels=Levels(None, None, None, None),
-    queues={},
-    latency_ms=None,
-    stages_ms={},
-    dropped=Dropped(),
-    engine=None,
-    bundle=None,
-    sources=SourceStates("off", "running"),
-)
+    return replace(EMOTION, media_time=media_time)
 
 
 def make(endpoint=LOOPBACK, **options):
