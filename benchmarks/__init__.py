@@ -1,0 +1,1 @@
+"""Measurements of emostream; each module is a command: `python -m benchmarks.NAME`."""
