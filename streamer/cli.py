@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -228,7 +229,8 @@ def _run(config: Config) -> None:
     if not bundle.manifest.trained:
         log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: pipeline.stop())
+        # A handler may not take the locks of an event: it may have interrupted the thread that holds them.
+        signal.signal(number, lambda *_: threading.Thread(target=pipeline.stop, daemon=True).start())
     if config.view:
         view = View(pipeline)
         hooks.append(view)

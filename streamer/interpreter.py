@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from engines.frontend.grid import seconds
 from engines.frontend.voice import CHUNK_SAMPLES
@@ -18,7 +19,7 @@ from streamer.segments import TimedSegment
 
 __all__ = ["Interpreter", "Utterance", "UtteranceTracker"]
 
-_SILENCE_S = 0.8  # without speech, after which an utterance has ended
+_SILENT_CHUNKS = 25  # exactly 0.8 s without speech, after which an utterance has ended
 _DECIMALS = 6  # of published scores and times
 
 
@@ -39,18 +40,20 @@ class UtteranceTracker:
         """Start in silence."""
         self.current: Utterance | None = None
         self._count = 0
+        self._last_spoken = 0
 
     def advance(self, first_chunk: int, speech: tuple[bool, ...]) -> list[Utterance]:
         """Take the decisions on the next chunks of 32 ms; the utterances that ended in them, if any."""
         ended = []
         for chunk, spoken in enumerate(speech, first_chunk):
-            start, end = seconds(chunk * CHUNK_SAMPLES), seconds((chunk + 1) * CHUNK_SAMPLES)
             if spoken:
+                start, end = seconds(chunk * CHUNK_SAMPLES), seconds((chunk + 1) * CHUNK_SAMPLES)
                 if self.current is None:
                     self._count += 1
                     self.current = Utterance(self._count, start, end)
                 self.current.t_end = end
-            elif self.current is not None and end - self.current.t_end >= _SILENCE_S:
+                self._last_spoken = chunk
+            elif self.current is not None and chunk - self._last_spoken >= _SILENT_CHUNKS:
                 ended.append(self.current)
                 self.current = None
         return ended
@@ -65,13 +68,10 @@ class UtteranceTracker:
 class Interpreter:
     """Turns segments and their embeddings, in order, into events."""
 
-    def __init__(
-        self,
-        score: Callable[[HeadName, npt.NDArray[np.float32]], Scores],
-        dropped: Callable[[], events.Dropped],
-    ) -> None:
-        """Score features with `score`; `dropped` tells what has been lost so far."""
-        self._score, self._dropped = score, dropped
+    def __init__(self, score: Callable[[HeadName, npt.NDArray[np.float32]], Scores]) -> None:
+        """Score features with `score`."""
+        self._score = score
+        self._stale = 0
         self._utterances = UtteranceTracker()
         self._window = VideoWindow()
         self._last: TimedSegment | None = None
@@ -81,13 +81,14 @@ class Interpreter:
     ) -> Iterator[events.EmotionEvent | events.UtteranceEvent]:
         """The events of one segment: those of utterances that ended in it, then its own.
 
-        A dropped segment gives no event of its own.
+        A stale segment gives no event of its own.
         """
         segment = timed.segment
         for ended in self._utterances.advance(segment.speech_first, segment.speech):
             yield self._utterance_event(timed, ended)
         self._last = timed
-        if timed.dropped:
+        if timed.stale:
+            self._stale += 1
             return
         utterance = self._utterances.current
         self._window.add(segment.t_end, features.video)
@@ -108,7 +109,7 @@ class Interpreter:
             reason=events.Reasons(audio=segment.audio_reason, video=segment.video_reason),
             face=segment.box,
             frame_size=segment.frame_size,
-            dropped=self._dropped(),
+            dropped=replace(timed.lost, segments=self._stale),
         )
 
     def finish(self) -> Iterator[events.UtteranceEvent]:

@@ -81,9 +81,8 @@ class Meters:
         """Start at zero."""
         self.frames, self.faces, self.audio_s, self.segments = Rate(), Rate(), Rate(), Rate()
         self.levels = Levels()
-        self.dropped_frames = 0
-        self.dropped_segments = 0
         self.dropped_samples = 0
+        self._dropped_frames = self._dropped_segments = 0
         self._spent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_KEPT_TIMES))
         self._lock = threading.Lock()
 
@@ -92,11 +91,21 @@ class Meters:
         with self._lock:
             self._spent[stage].append(seconds)
 
+    def drop_frame(self) -> None:
+        """Count a frame that was dropped, by whichever thread."""
+        with self._lock:
+            self._dropped_frames += 1
+
+    def drop_segment(self) -> None:
+        """Count a segment that was dropped."""
+        with self._lock:
+            self._dropped_segments += 1
+
     def dropped(self) -> Dropped:
         """What was lost since the start of the session."""
         return Dropped(
-            segments=self.dropped_segments,
-            frames=self.dropped_frames,
+            segments=self._dropped_segments,
+            frames=self._dropped_frames,
             audio_ms=round(1000.0 * self.dropped_samples / SAMPLE_RATE, 1),
         )
 

@@ -44,9 +44,14 @@ _log = logging.getLogger("emostream")
 
 _MAX_LAG_S = 1.0
 _WAITING_SEGMENTS = 8
+_WAITING_FRAMES = 8  # 0.27 s at 30 a second: as long as the engine may hold up the vision thread
+_WAITING_FACES = 64
+_WAITING_BLOCKS = 150  # 3 s of audio
 _SETTLE_S = 0.5  # between bind and first event, for subscribers that were waiting
 _STATUS_S = 1.0
-_STOP_S = 0.7  # for the threads to end; with the socket's linger a stop stays near a second
+_STOP_S = 0.4  # for readers, vision and segmenting to end
+_STOP_WORKER_S = 0.8  # for the engine to end its batch; with the socket's linger a stop stays near a second
+_POLL_S = 0.02
 
 
 class Pipeline:
@@ -88,13 +93,9 @@ class Pipeline:
         """
         detector = YuNet(self.config.face_model) if self.config.face_model else ViolaJones()
         with self.publisher:
-            chosen = open_sources(self.config)
-            try:
+            chosen = self._open_sources()
+            if chosen:
                 self._run(chosen, FaceTracker(detector), on_tick or (lambda: None), tick_s)
-            finally:
-                self._stop.set()
-                for each in chosen:
-                    each.source.close()
         if self._failure is not None:
             raise self._failure
         if self._lost and len(self._lost) == len(chosen):
@@ -105,7 +106,7 @@ class Pipeline:
         condition = threading.Condition()
         audio, frames, faces = self._inlets(chosen, condition, recorded)
         inlets = [inlet for inlet in (audio, frames, faces) if inlet is not None]
-        segments = SegmentQueue(_WAITING_SEGMENTS, None if recorded else _MAX_LAG_S)
+        segments = SegmentQueue(_WAITING_SEGMENTS, None if recorded else _MAX_LAG_S, self.meters.drop_segment)
         worker = Worker(self.bundle, self.engine, segments, self.publisher, self.meters, full_batches=self.config.fast)
         working = self._thread("worker", worker.run)
         self.status.queues = {inlet.name: inlet for inlet in inlets} | {"segments": segments}
@@ -119,12 +120,24 @@ class Pipeline:
                 threads.append(self._thread("vision", vision.run))
             segmenting = Segmenting(audio, faces, condition, segments, self.meters, options)
             threads.append(self._thread("segmenting", segmenting.run))
-            readers = [self._reader(each, audio, frames, playback) for each in chosen]
-            for thread in (*threads, *readers):
+            threads += [self._reader(each, audio, frames, playback) for each in chosen]
+            for thread in threads:
                 thread.start()
-            threads = [*readers, *threads]
             self._wait_end(working, on_tick, tick_s)
-        self._end(inlets, segments, [*threads, working])
+        else:
+            threads += [self._thread(f"close {each.source.name}", each.source.close) for each in chosen]
+            for thread in threads:
+                thread.start()
+        self._end(inlets, segments, threads, working)
+
+    def _open_sources(self) -> list[Chosen]:
+        """Open the sources in a thread of their own, since a driver may not let go; none where the session stops."""
+        opened: list[Chosen] = []
+        opening = self._thread("open sources", lambda: opened.extend(open_sources(self.config)))
+        opening.start()
+        while opening.alive and not self._stop.is_set():
+            opening.wait(_POLL_S)
+        return opened
 
     def _inlets(
         self, chosen: list[Chosen], condition: threading.Condition, recorded: bool
@@ -134,21 +147,21 @@ class Pipeline:
         faces: Inlet[FrameFace] | None = None
 
         def frame_dropped(_: object) -> None:
-            self.meters.dropped_frames += 1
+            self.meters.drop_frame()
 
         policy: DropPolicy = "block" if recorded else "drop_oldest"
         if any(each.audio for each in chosen):
             audio = Inlet(
                 "audio",
-                150,
+                _WAITING_BLOCKS,
                 policy,
                 condition=condition,
                 mark_loss=lambda block: replace(block, lost=True),
             )
             self.status.states["audio"] = "waiting"
         if any(each.video for each in chosen):
-            frames = Inlet("frames", 8 if recorded else 2, policy, on_drop=frame_dropped)
-            faces = Inlet("faces", 64, policy, condition=condition, on_drop=frame_dropped)
+            frames = Inlet("frames", _WAITING_FRAMES, policy, on_drop=frame_dropped)
+            faces = Inlet("faces", _WAITING_FACES, policy, condition=condition, on_drop=frame_dropped)
             self.status.states["video"] = "waiting"
         return audio, frames, faces
 
@@ -189,6 +202,7 @@ class Pipeline:
             finally:
                 outlets.finish()
                 self.status.states.update(dict.fromkeys(kinds, state))
+                each.source.close()
 
         return self._thread(f"read {each.source.name}", read)
 
@@ -202,7 +216,7 @@ class Pipeline:
 
     def _wait_ready(self, worker: Worker, working: OwnedThread) -> bool:
         """Wait for the engine, and for waiting subscribers; False where the session ends before."""
-        while working.alive and not worker.ready.wait(0.02):
+        while working.alive and not worker.ready.wait(_POLL_S):
             if self._stop.is_set():
                 return False
         self.publisher.wait_settled(_SETTLE_S)
@@ -214,7 +228,7 @@ class Pipeline:
         while working.alive and not self._stop.wait(tick_s):
             on_tick()
             if time.monotonic() >= next_status:
-                next_status += _STATUS_S
+                next_status = time.monotonic() + _STATUS_S
                 self.status.publish("running")
 
     def _end(
@@ -222,14 +236,15 @@ class Pipeline:
         inlets: list[Inlet[AudioBlock] | Inlet[VideoFrame] | Inlet[FrameFace]],
         segments: SegmentQueue,
         threads: list[OwnedThread],
+        working: OwnedThread,
     ) -> None:
-        """Stop what still runs, upstream first, all within one bound."""
-        stopped = self._stop.is_set()
+        """Stop what still runs within a bound; what was recognised is still published."""
+        begun = time.monotonic()
+        segments.close(discard=self._stop.is_set())
         self._stop.set()
         for inlet in inlets:
             inlet.close(discard=True)
-        segments.close(discard=stopped)
-        until = time.monotonic() + _STOP_S
         for thread in threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(max(0.0, begun + _STOP_S - time.monotonic()))
+        working.join(max(0.0, begun + _STOP_WORKER_S - time.monotonic()))
         self.status.publish("ended")

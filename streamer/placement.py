@@ -9,7 +9,7 @@ from streamer.clock import LiveClock, StreamClock
 
 __all__ = ["AudioPlacer"]
 
-_GAP_S = 0.05  # a timestamp this far off the sample count means lost or doubled samples; below it is jitter
+_GAP_S = 0.5  # a timestamp this far off the sample count is no jitter, even of a source that says nothing was lost
 
 
 class AudioPlacer:
@@ -34,12 +34,12 @@ class AudioPlacer:
         measured = round(self._clock.to_grid(block.t) * SAMPLE_RATE)
         follows = self._expected == end and not block.lost and abs(measured - end) <= _GAP_S * SAMPLE_RATE
         samples = block.samples
+        if not follows and self._expected is not None:
+            self.missing_samples += max(0, measured - self._expected)
         if follows:
             if isinstance(self._clock, LiveClock):
                 self._clock.follow(block.t, end / SAMPLE_RATE)
         elif measured > end:
-            if self._expected is not None:
-                self.missing_samples += measured - end
             self._segmenter.skip_audio(measured)
         elif measured < end:
             overlap = min(end - measured, samples.size)

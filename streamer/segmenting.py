@@ -13,7 +13,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 
-from engines.frontend.clip import FrameFace
+from engines.frontend.clip import REACH_S, FrameFace
 from engines.frontend.grid import seconds, segment_count, segment_end
 from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
@@ -29,6 +29,7 @@ __all__ = ["Segmenting", "SegmentingOptions"]
 _DEADLINE_S = 0.1  # after the end of a live segment, and what its sources are usually late
 _MAX_USUAL_S = 0.5
 _USUAL_ITEMS = 50
+_MAX_AHEAD_S = 2.0
 _USUAL_FOR_S = 1.0  # a source that gives nothing for so long is not waited for
 _FIRST_WAIT_S = 0.1  # for a second live source, once the first has given something
 _SILENT_START_S = 1.0  # live sources that give nothing: the grid begins without them
@@ -60,11 +61,10 @@ class _Lateness:
         self._late: deque[float] = deque(maxlen=_USUAL_ITEMS)
         self._last = float("-inf")
 
-    def note(self, captured_at: float | None) -> None:
-        """An item has come whose end was captured at this monotonic time."""
-        if captured_at is not None:
-            self._last = time.monotonic()
-            self._late.append(self._last - captured_at)
+    def note(self, captured_at: float) -> None:
+        """An item of a live source has come whose end was captured at this monotonic time."""
+        self._last = time.monotonic()
+        self._late.append(self._last - captured_at)
 
     @property
     def usual(self) -> float:
@@ -140,8 +140,12 @@ class Segmenting:
         return True
 
     def _wants_audio(self) -> bool:
-        # A recording's track that runs ahead of the other waits in its queue, so memory stays bounded.
-        return self._live or not self._audio_complete()
+        # A recording's track that runs ahead of the other waits in its queue, so memory stays bounded. A live block
+        # far ahead, after the process was held up, waits until the grid has come near: the ring holds seconds only.
+        if self._live:
+            end = seconds(segment_end(self._segmenter.next_index))
+            return self._audio is not None and self._begins(self._audio, None) < end + _MAX_AHEAD_S
+        return not self._audio_complete()
 
     def _wants_video(self) -> bool:
         return self._live or not self._video_complete()
@@ -158,10 +162,11 @@ class Segmenting:
         end = seconds(segment_end(self._segmenter.next_index))
         if self._faces is None or self._faces.ended or self._segmenter.video_end >= end:
             return True
-        return not self._live and self._begins(self._faces, self._options.video_start) >= end
+        # A frame after the end may still be the nearest to the last ticks.
+        return not self._live and self._begins(self._faces, self._options.video_start) > end + REACH_S
 
     def _begins(self, inlet: Inlet[AudioBlock] | Inlet[FrameFace], start: float | None) -> float:
-        """Grid time before which a recording's track has nothing more: it may start late, or have gaps."""
+        """Grid time before which a source has nothing more: it may start late, or have gaps."""
         first = inlet.first(lambda item: item.t)
         known = first if first is not None else start
         return self._clock.to_grid(known) if known is not None else float("-inf")
@@ -199,7 +204,7 @@ class Segmenting:
     def _place(self, block: AudioBlock) -> None:
         begun = time.perf_counter()
         self._placer.place(block)
-        self._audio_lateness.note(self._clock.captured_at(seconds(self._segmenter.audio_end)))
+        self._audio_lateness.note(block.end)
         self._meters.spend("audio", time.perf_counter() - begun)
         self._meters.dropped_samples = self._placer.late_samples + self._placer.missing_samples
         self._meters.audio_s.add(block.samples.size / SAMPLE_RATE)
@@ -208,7 +213,7 @@ class Segmenting:
 
     def _look(self, face: FrameFace) -> None:
         t = self._clock.to_grid(face.t)
-        self._video_lateness.note(self._clock.captured_at(t))
+        self._video_lateness.note(face.t)
         if t > self._segmenter.video_end:  # the clock may turn back by less than a frame while it settles
             self._segmenter.push_frame(replace(face, t=t))
 
@@ -220,5 +225,7 @@ class Segmenting:
         self._segments.put(self._timed(segment))
 
     def _timed(self, segment: Segment) -> TimedSegment:
-        captured = self._clock.captured_at(segment.t_end)
-        return TimedSegment(segment, captured, self._clock.unix(segment.t_end), time.monotonic())
+        captured, now = self._clock.captured_at(segment.t_end), time.monotonic()
+        if captured is not None and captured > now:  # the padded end of a short recording never was
+            captured = None
+        return TimedSegment(segment, captured, self._clock.unix(segment.t_end), now, self._meters.dropped())

@@ -5,11 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engines.frontend.segmenter import Segment
+from streamer.events import Dropped
 
 __all__ = ["SegmentQueue", "TimedSegment"]
+
+_MAX_STALE = 1000  # five minutes
 
 
 @dataclass(frozen=True)
@@ -21,14 +25,16 @@ class TimedSegment:
         captured_at: monotonic time of its end; None where nothing is captured in real time.
         unix_end: Unix time of its end.
         cut_at: monotonic time at which it was cut.
-        dropped: whether it became too old before the engine had time for it.
+        lost: frames and audio lost until it was cut.
+        stale: whether it became too old before the engine had time for it.
     """
 
     segment: Segment
     captured_at: float | None
     unix_end: float
     cut_at: float
-    dropped: bool = False
+    lost: Dropped
+    stale: bool = False
 
     def unix(self, grid: float) -> float:
         """Unix time of a grid time near this segment."""
@@ -42,9 +48,10 @@ class SegmentQueue:
     but keep their place, since what they say about speech begins and ends utterances. A recording waits instead.
     """
 
-    def __init__(self, capacity: int, max_lag_s: float | None) -> None:
+    def __init__(self, capacity: int, max_lag_s: float | None, on_drop: Callable[[], None] | None = None) -> None:
         """Hold at most `capacity` segments with inputs; `max_lag_s` is None for recordings."""
-        self._capacity, self._max_lag_s = capacity, max_lag_s
+        self._capacity, self._max_lag_s, self._on_drop = capacity, max_lag_s, on_drop
+        self._stale = 0  # at the front of the queue
         self._items: deque[TimedSegment] = deque()
         self._condition = threading.Condition()
         self._closed = False
@@ -75,6 +82,7 @@ class SegmentQueue:
             self._condition.wait_for(lambda: self._closed or len(self._items) >= least)
             self._drop_old()
             batch = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            self._stale = max(0, self._stale - len(batch))
             self._condition.notify_all()
             return batch
 
@@ -90,10 +98,16 @@ class SegmentQueue:
         if self._max_lag_s is None:
             return
         now = time.monotonic()
-        for position, item in enumerate(self._items):
-            crowded = len(self._items) - position > self._capacity
+        while self._stale < len(self._items):
+            item = self._items[self._stale]
+            crowded = len(self._items) - self._stale > self._capacity
             late = item.captured_at is not None and now - item.captured_at > self._max_lag_s
             if not (crowded or late):
-                return
-            if not item.dropped:
-                self._items[position] = replace(item, segment=replace(item.segment, mel=None, clip=None), dropped=True)
+                break
+            self._items[self._stale] = replace(item, segment=replace(item.segment, mel=None, clip=None), stale=True)
+            self._stale += 1
+            if self._on_drop:
+                self._on_drop()
+        while self._stale > _MAX_STALE:  # the engine hangs: not even their speech will matter
+            self._items.popleft()
+            self._stale -= 1

@@ -11,6 +11,7 @@ from engines.frontend.face import FaceTracker
 from engines.media.video import VideoFrame
 from streamer.meters import Meters
 from streamer.queues import Inlet
+from streamer.threads import yield_to_others
 
 __all__ = ["Vision"]
 
@@ -33,6 +34,7 @@ class Vision:
     def run(self) -> None:
         """Work until the frames end; then the faces end too."""
         cv2.setNumThreads(1)  # the engine needs the cores; a face is too small to share out
+        yield_to_others()  # the engine's threads wait for each other, so one that is held up holds up all
         while (frame := self._frames.get()) is not None:
             begun = time.perf_counter()
             face = self._tracker.update(frame.t - self._late_s, frame.image)

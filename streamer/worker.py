@@ -39,7 +39,7 @@ class Worker:
         self._engine, self._segments, self._publisher, self._meters = engine, segments, publisher, meters
         self._recognizer = Recognizer(bundle, engine)
         self._full_batches = full_batches
-        self._interpreter = Interpreter(self._recognizer.score, meters.dropped)
+        self._interpreter = Interpreter(self._recognizer.score)
         self.ready = threading.Event()
 
     def run(self) -> None:
@@ -61,7 +61,6 @@ class Worker:
                 self._meters.spend("wait", timed.cut_at - timed.captured_at)
             self._meters.spend("queue", begun - timed.cut_at)
             self._meters.spend("inference", inferred - begun)
-            self._meters.dropped_segments += timed.dropped
             self._meters.segments.add()
             for event in self._interpreter.interpret(timed, found):
                 is_segment = isinstance(event, events.EmotionEvent)

@@ -14,9 +14,9 @@ import numpy.typing as npt
 from engines.frontend.grid import tick_seconds
 from engines.frontend.settings import CLIP_FRAMES
 
-__all__ = ["FrameFace", "TickTrack", "sixteen"]
+__all__ = ["REACH_S", "FrameFace", "TickTrack", "sixteen"]
 
-_REACH_S = 0.1  # a frame further away than this does not serve a tick
+REACH_S = 0.1  # a frame further away than this does not serve a tick
 _TIE_S = 1e-6  # frames this equally near count as equally near, and the earlier one serves
 
 Item = TypeVar("Item")
@@ -104,4 +104,4 @@ def sixteen(frames: Sequence[Item]) -> list[Item]:
 
 
 def _within_reach(frame: FrameFace | None, time: float) -> FrameFace | None:
-    return frame if frame is not None and abs(frame.t - time) <= _REACH_S + _TIE_S else None
+    return frame if frame is not None and abs(frame.t - time) <= REACH_S + _TIE_S else None

@@ -16,6 +16,7 @@ __all__ = ["FaceTracker"]
 _USUAL_EYES: Eyes = ((0.30, 0.385), (0.68, 0.385))  # in the box of a face, where its eyes were never found
 _SEARCH_EVERY_S = 0.1  # while there is no face: a full detection is the dearest thing a frame can cost
 _KEEP_LOST_S = 0.3
+_EQUAL_S = 1e-6  # frame times are sums of fractions: equal ones differ by less than this
 _CONFIRMATIONS = 2  # searches in a row that must agree on a face without eyes before it is believed
 _SMOOTHING_S = 0.06  # time constant for eyes that barely move; detector jitter looks like motion to a C3D
 _FAST = 0.03  # eye movement, in eye distances, that halves the smoothing
@@ -59,7 +60,7 @@ class FaceTracker:
         assert track is not None
         face = self._detector.follow(image, track.box)
         if face is None:
-            if t - track.seen <= _KEEP_LOST_S:
+            if t - track.seen <= _KEEP_LOST_S + _EQUAL_S:
                 return track
             self._next_search = t
             return self._search(t, image)
@@ -67,11 +68,14 @@ class FaceTracker:
         return _Track(face.box, eyes, _smoothed(track, _absolute(eyes, face.box), t), t)
 
     def _search(self, t: float, image: npt.NDArray[np.uint8]) -> _Track | None:
-        if t < self._next_search:
+        if t < self._next_search - _EQUAL_S:
             return None
         self._next_search = t + _SEARCH_EVERY_S
-        face = max(self._detector.search(image), key=_believable_size, default=None)
-        if face is None or not self._confirmed(face):
+        face = max(self._detector.search(image), key=_area, default=None)
+        if face is None:
+            self._candidate = None
+            return None
+        if not self._confirmed(face):
             return None
         eyes = _relative(face.eyes, face.box) if face.eyes else _USUAL_EYES
         return _Track(face.box, eyes, _absolute(eyes, face.box), t)
@@ -90,7 +94,7 @@ class FaceTracker:
         return count >= _CONFIRMATIONS
 
 
-def _believable_size(face: Face) -> float:
+def _area(face: Face) -> float:
     return face.box[2] * face.box[3]
 
 

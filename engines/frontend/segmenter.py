@@ -21,7 +21,7 @@ AbsenceReason = Literal["no_face", "no_voice", "source_lost", "off"]
 
 _RING_SAMPLES = 8 * SAMPLE_RATE
 _ARRIVED_SHARE = 0.9  # of a segment's samples, for its audio to count as present
-_FACE_SHARE = 0.5  # of a segment's grid frames, for its video to count as present
+_HALF_THE_TICKS = SEGMENT_TICKS // 2  # with a face, for a segment's video to count as present
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Segmenter:
 
     def __init__(self, *, audio: bool, video: bool) -> None:
         """Start at segment 0 of a stream that has an audio source, a video source, or both."""
-        self._has_audio, self._has_video = audio, video
+        self._has_video = video
         self._ring = AudioRing(_RING_SAMPLES)
         self._speech = SpeechTrack() if audio else None
         self._ticks = TickTrack()
@@ -162,7 +162,7 @@ class Segmenter:
         if not frames:
             return None, "source_lost", None
         crops = [frame.crop for frame in frames if frame.crop is not None]
-        if not crops or len(crops) < _FACE_SHARE * len(frames):
-            return None, "no_face", frames[-1]
+        if len(crops) < _HALF_THE_TICKS:
+            return None, "no_face" if len(frames) >= _HALF_THE_TICKS else "source_lost", frames[-1]
         newest = next(frame for frame in reversed(frames) if frame.crop is not None)
         return np.stack(sixteen(crops)), None, newest

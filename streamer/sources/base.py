@@ -88,4 +88,4 @@ class Source(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Free the device or file; also ends a `run` that waits for it, where its driver allows."""
+        """Free the device or file; called after `run` has ended, or where it never began."""

@@ -43,21 +43,19 @@ class Camera(Source):
     def run(self, outlets: Outlets, playback: Playback) -> None:
         """See `Source`."""
         assert outlets.video is not None
-        try:
-            for _ in range(_STALE_FRAMES):
-                self._capture.grab()
-            while not playback.stop.is_set():
-                if not self._capture.grab():
-                    raise SourceError(f"{self.name} was lost: it gives no more frames")
-                t = time.monotonic()
-                read, image = self._capture.retrieve()
-                if read and not outlets.video.put(VideoFrame(t, np.asarray(image, dtype=np.uint8))):
-                    return
-        finally:
-            self._capture.release()
+        for _ in range(_STALE_FRAMES):
+            self._capture.grab()
+        while not playback.stop.is_set():
+            if not self._capture.grab():
+                raise SourceError(f"{self.name} was lost: it gives no more frames")
+            t = time.monotonic()
+            read, image = self._capture.retrieve()
+            if read and not outlets.video.put(VideoFrame(t, np.asarray(image, dtype=np.uint8))):
+                return
 
     def close(self) -> None:
-        """See `Source`. The reader releases the camera itself: OpenCV allows no one else to while it grabs."""
+        """See `Source`."""
+        self._capture.release()
 
 
 def list_cameras() -> list[tuple[str, str]]:

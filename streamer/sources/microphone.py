@@ -61,6 +61,7 @@ class BlockStamper:
             self._clock.restart()
         if not self._clock.take(raw.arrived, raw.samples.shape[0]) or raw.lost:
             self._lost = True
+            self._held.clear()
             self._restart()
         if self._latency_s is None:
             self._held.append(raw)

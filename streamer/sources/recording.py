@@ -28,21 +28,21 @@ class Recording(Source):
 
     def run(self, outlets: Outlets, playback: Playback) -> None:
         """See `Source`. Each item is decoded ahead of its time and given when a live source would give it."""
-        try:
-            if isinstance(self._track, AudioTrack) and outlets.audio is not None:
-                for block in self._track:
-                    due = playback.wait_until(block.end)
-                    if not due or not outlets.audio.put(replace(block, t=playback.stamp(block.t))):
-                        return
+        if isinstance(self._track, AudioTrack) and outlets.audio is not None:
+            for block in self._track:
+                due = playback.wait_until(block.end)
+                if not due or not outlets.audio.put(replace(block, t=playback.stamp(block.t))):
+                    return
+            if playback.wait_until(self._track.end):
                 outlets.audio.close(end=playback.stamp(self._track.end))
-            elif isinstance(self._track, VideoTrack) and outlets.video is not None:
-                for frame in self._track:
-                    due = playback.wait_until(frame.t)
-                    if not due or not outlets.video.put(replace(frame, t=playback.stamp(frame.t))):
-                        return
+        elif isinstance(self._track, VideoTrack) and outlets.video is not None:
+            for frame in self._track:
+                due = playback.wait_until(frame.t)
+                if not due or not outlets.video.put(replace(frame, t=playback.stamp(frame.t))):
+                    return
+            if playback.wait_until(self._track.end):
                 outlets.video.close(end=playback.stamp(self._track.end))
-        finally:
-            self._track.__exit__(None, None, None)
 
     def close(self) -> None:
-        """See `Source`. The reader closes its file itself, at the end of `run`."""
+        """See `Source`."""
+        self._track.__exit__(None, None, None)

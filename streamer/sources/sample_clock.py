@@ -1,14 +1,37 @@
-"""When the samples of a sound card were captured, by counting them."""
+"""When the samples of a sound card were captured, by counting them; and the running minimum that tells."""
 
 from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["SampleClock"]
+__all__ = ["RunningMinimum", "SampleClock"]
 
 _WINDOW_BLOCKS = 500  # 10 s at 20 ms: long enough to meet a block without delay, short enough to follow drift
 _RECENT_BLOCKS = 50
 _LOSS_S = 0.1
+
+
+class RunningMinimum:
+    """The least value of the last ones, at a cost that does not grow with their number."""
+
+    def __init__(self, span: float) -> None:
+        """Keep values for `span`, in the measure of their positions."""
+        self._span = span
+        # Positions and values both rise: a value with a lesser one after it can never be the least again.
+        self._kept: deque[tuple[float, float]] = deque()
+
+    def push(self, position: float, value: float) -> None:
+        """Take in a value; those at `position - span` and before leave."""
+        while self._kept and self._kept[-1][1] >= value:
+            self._kept.pop()
+        self._kept.append((position, value))
+        while self._kept[0][0] <= position - self._span:
+            self._kept.popleft()
+
+    @property
+    def value(self) -> float:
+        """The least one; there must have been one."""
+        return self._kept[0][1]
 
 
 class SampleClock:
@@ -26,8 +49,9 @@ class SampleClock:
 
     def restart(self) -> None:
         """Count afresh: samples were lost."""
-        self._count = 0
-        self._begun: deque[float] = deque(maxlen=_WINDOW_BLOCKS)
+        self._count = self._blocks = 0
+        self._begun = RunningMinimum(_WINDOW_BLOCKS)
+        self._recent = RunningMinimum(_RECENT_BLOCKS)
 
     def take(self, arrived: float, frames: int) -> bool:
         """Take in a block; False where samples were lost before it, and the count began afresh.
@@ -37,15 +61,17 @@ class SampleClock:
             frames: its samples.
         """
         begun = arrived - (self._count + frames) / self._rate
-        recent = [*list(self._begun)[1 - _RECENT_BLOCKS :], begun]
-        steady = len(recent) < _RECENT_BLOCKS or min(recent) - min(self._begun) <= _LOSS_S
+        self._recent.push(self._blocks, begun)
+        steady = self._blocks + 1 < _RECENT_BLOCKS or self._recent.value - self._begun.value <= _LOSS_S
         if not steady:
             self.restart()
             begun = arrived - frames / self._rate
-        self._begun.append(begun)
+            self._recent.push(self._blocks, begun)
+        self._begun.push(self._blocks, begun)
+        self._blocks += 1
         self._count += frames
         return steady
 
     def time_of(self, count: int) -> float:
         """Monotonic time at which sample `count` since the last restart arrived, had it not been held up."""
-        return min(self._begun) + count / self._rate
+        return self._begun.value + count / self._rate

@@ -3,40 +3,109 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import av
 import av.error
-from av.audio.stream import AudioStream
-from av.video.stream import VideoStream
+from av.stream import Stream
 
 from engines.errors import SourceError
 from engines.media.audio import AudioBlock, AudioUnpacker
-from engines.media.container import first_stream, open_container, redacted
+from engines.media.container import TrackKind, first_stream, open_container, redacted
+from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
+from streamer.queues import Inlet
 from streamer.sources.base import Outlets, Playback, Source
+from streamer.sources.sample_clock import RunningMinimum
 
 __all__ = ["ArrivalClock", "NetworkStream"]
 
 _MAX_LAG_S = 1.0
+_WINDOW_S = 10.0  # long enough to meet a packet without delay, short enough to follow drift
+_RECENT_S = 1.0
 
 
 class ArrivalClock:
     """Turns a stream's own timestamps into monotonic ones, by when its packets arrive.
 
-    The packet that was fastest on its way fixes the offset; one that is more than a second late starts it afresh,
-    since the sender has paused.
+    The packet within ten seconds that was fastest on its way fixes the offset, so a time is never later than the
+    arrival. Packets that stay more than a second late mean that the sender has paused, and timestamps that step back
+    that its clock was set; either starts the offset afresh.
     """
 
     def __init__(self) -> None:
         """Start without an offset."""
-        self._offset: float | None = None
+        self._newest: dict[str, float] = {}
+        self._restart()
 
-    def stamp(self, t: float, arrived: float) -> float:
-        """Monotonic time, in seconds, of stream time `t`, seen in a packet that arrived at `arrived`."""
-        offset = arrived - t
-        if self._offset is None or offset < self._offset or offset > self._offset + _MAX_LAG_S:
-            self._offset = offset
-        return t + self._offset
+    def stamp(self, t: float, arrived: float, track: str = "") -> float:
+        """Monotonic time, in seconds, of stream time `t`, seen in a packet of `track` that arrived at `arrived`."""
+        self.note(t, arrived, track)
+        return self.time_of(t)
+
+    def note(self, t: float, arrived: float, track: str = "") -> None:
+        """Take in that a packet of `track` with stream time `t` arrived at monotonic time `arrived`, in seconds."""
+        # Per track: one may run far ahead of the other in the stream.
+        if t < self._newest.get(track, t) - _MAX_LAG_S:
+            self._restart()
+        self._newest[track] = t
+        self._recent.push(arrived, arrived - t)
+        self._offset.push(arrived, arrived - t)
+        if self._recent.value > self._offset.value + _MAX_LAG_S:
+            self._offset = RunningMinimum(_WINDOW_S)
+            self._offset.push(arrived, self._recent.value)
+
+    def time_of(self, t: float) -> float:
+        """Monotonic time, in seconds, of stream time `t`."""
+        return t + self._offset.value
+
+    def _restart(self) -> None:
+        self._offset = RunningMinimum(_WINDOW_S)
+        self._recent = RunningMinimum(_RECENT_S)
+
+
+class _AudioTrack:
+    """Blocks of audio on their way from packets to their queue, in rising order."""
+
+    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[AudioBlock]) -> None:
+        self.decoder = PacketDecoder(url, "audio")
+        self._clock, self._outlet = clock, outlet
+        self._unpacker = AudioUnpacker()
+        self._last = self._end = float("-inf")
+        self._lost = False
+
+    def push(self, packet: av.Packet[Stream], arrived: float) -> None:
+        frames = self.decoder.frames(packet)
+        blocks = [b for frame in frames if isinstance(frame, av.AudioFrame) for b in self._unpacker.push(frame)]
+        if blocks:
+            self._clock.note(max(block.end for block in blocks), arrived, "audio")
+        for block in blocks:
+            placed = AudioBlock(self._clock.time_of(block.t), block.samples, block.lost or self._lost)
+            # A server that bursts sends sound of the past, which would all pile up on the moment of its arrival.
+            self._lost = placed.t <= self._last or placed.t < self._end - (block.end - block.t) / 2
+            if not self._lost:
+                self._last, self._end = placed.t, placed.end
+                self._outlet.put(placed)
+
+
+class _VideoTrack:
+    """Pictures on their way from packets to their queue, in rising order."""
+
+    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[VideoFrame], *, timed: bool) -> None:
+        self.decoder = PacketDecoder(url, "video")
+        self._clock, self._outlet, self._timed = clock, outlet, timed
+        self._unpacker = VideoUnpacker(30.0, live=True)
+        self._last = float("-inf")
+
+    def push(self, packet: av.Packet[Stream], arrived: float) -> None:
+        for frame in self._pictures(self.decoder.frames(packet)):
+            t = self._clock.stamp(frame.t, arrived, "video") if self._timed else arrived
+            if t > self._last:
+                self._last = t
+                self._outlet.put(VideoFrame(t, frame.image))
+
+    def _pictures(self, frames: Sequence[av.AudioFrame | av.VideoFrame]) -> list[VideoFrame]:
+        return [f for frame in frames if isinstance(frame, av.VideoFrame) for f in self._unpacker.push(frame)]
 
 
 class NetworkStream(Source):
@@ -53,37 +122,41 @@ class NetworkStream(Source):
 
     def run(self, outlets: Outlets, playback: Playback) -> None:
         """See `Source`."""
-        audio = first_stream(self._container, "audio") if outlets.audio is not None else None
-        video = first_stream(self._container, "video") if outlets.video is not None else None
-        wanted = [stream for stream in (audio, video) if stream is not None]
-        clock = ArrivalClock()
-        unpack_audio = AudioUnpacker()
-        unpack_video = VideoUnpacker(30.0)
-        made_up = "mpjpeg" in self._container.format.name or "mjpeg" in self._container.format.name
-        last = float("-inf")
         try:
-            for packet in self._container.demux(wanted):
-                arrived = time.monotonic()
-                if playback.stop.is_set():
-                    return
-                for item in packet.decode():
-                    if isinstance(item, av.AudioFrame) and isinstance(packet.stream, AudioStream):
-                        for block in unpack_audio.push(item):
-                            t = clock.stamp(block.end, arrived) - (block.end - block.t)
-                            assert outlets.audio is not None
-                            outlets.audio.put(AudioBlock(t, block.samples, block.lost))
-                    elif isinstance(item, av.VideoFrame) and isinstance(packet.stream, VideoStream):
-                        for frame in unpack_video.push(item):
-                            # Motion JPEG carries no times; FFmpeg makes up 25 frames a second.
-                            t = arrived if made_up else clock.stamp(frame.t, arrived)
-                            if t > last:
-                                last = t
-                                assert outlets.video is not None
-                                outlets.video.put(VideoFrame(t, frame.image))
+            reason = self._read(outlets, playback)
         except av.error.FFmpegError as error:
-            raise SourceError(f"{self.name} was lost: {error.strerror}") from None
+            reason = error.strerror
         finally:
             self._container.close()
+        if not playback.stop.is_set():
+            raise SourceError(f"{self.name} was lost: {reason}")
 
     def close(self) -> None:
         """See `Source`. FFmpeg's read time-out bounds the wait for a silent server."""
+
+    def _read(self, outlets: Outlets, playback: Playback) -> str:
+        """Read until the session stops or the stream ends; why it ended."""
+        tracks = self._tracks(outlets)
+        for packet in self._container.demux([self._container.streams[index] for index in tracks]):
+            arrived = time.monotonic()
+            if playback.stop.is_set():
+                break
+            tracks[packet.stream.index].push(packet, arrived)
+            if all(track.decoder.given_up for track in tracks.values()):
+                return "it is too damaged to go on"
+        return "the server ended it"
+
+    def _tracks(self, outlets: Outlets) -> dict[int, _AudioTrack | _VideoTrack]:
+        """The wanted tracks, by the index of their stream."""
+        # Motion JPEG carries no times; FFmpeg makes up 25 frames a second.
+        timed = "mjpeg" not in self._container.format.name and "mpjpeg" not in self._container.format.name
+        clock = ArrivalClock()
+        tracks: dict[int, _AudioTrack | _VideoTrack] = {}
+        if outlets.audio is not None and (stream := self._stream("audio")) is not None:
+            tracks[stream.index] = _AudioTrack(self._url, clock, outlets.audio)
+        if outlets.video is not None and (stream := self._stream("video")) is not None:
+            tracks[stream.index] = _VideoTrack(self._url, clock, outlets.video, timed=timed)
+        return tracks
+
+    def _stream(self, kind: TrackKind) -> Stream | None:
+        return first_stream(self._container, kind)

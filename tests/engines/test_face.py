@@ -73,6 +73,28 @@ def test_a_face_without_eyes_must_be_found_twice():
     assert [tracker.update(t / 5, IMAGE).crop is not None for t in range(3)] == [False, True, True]
 
 
+def test_a_face_without_eyes_must_be_found_twice_in_a_row():
+    detector = Script()
+    tracker = FaceTracker(detector)
+    detector.face = face(eyes=False)
+    tracker.update(0.0, IMAGE)
+    detector.face = None
+    tracker.update(0.2, IMAGE)
+    detector.face = face(eyes=False)
+    assert tracker.update(0.4, IMAGE).crop is None
+
+
+@pytest.mark.parametrize("start", [0.0, 0.1, 123.4, 98765.3])
+def test_the_result_does_not_depend_on_absolute_time(start):
+    detector = Script()
+    tracker = FaceTracker(detector)
+    detector.face = face()
+    tracker.update(start, IMAGE)
+    detector.face = None
+    present = [tracker.update(start + n / 30, IMAGE).crop is not None for n in range(1, 12)]
+    assert present == [True] * 9 + [False] * 2
+
+
 def test_eyes_that_are_not_found_are_the_last_ones_moved_with_the_face():
     detector = Script()
     tracker = FaceTracker(detector)

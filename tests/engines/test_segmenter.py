@@ -96,6 +96,13 @@ def test_video_is_present_with_faces_in_half_of_the_frames(faces, present):
     assert (segment.box is not None) is present
 
 
+def test_one_frame_is_no_clip():
+    segmenter = Segmenter(audio=False, video=True)
+    segmenter.push_frame(face(0))
+    segment = segmenter.cut()
+    assert (segment.clip, segment.video_reason, segment.frame_size) == (None, "source_lost", (640, 480))
+
+
 def test_missing_audio_and_video_are_said():
     segmenter = Segmenter(audio=True, video=True)
     segment = segmenter.cut()

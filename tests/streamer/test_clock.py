@@ -66,13 +66,32 @@ def test_gaps_overlaps_and_overflows():
     placer.place(AudioBlock(0.0, block))
     placer.place(AudioBlock(0.02, block))
     assert ring.audio_end == 640
-    placer.place(AudioBlock(0.14, block))  # 100 ms are missing
+    placer.place(AudioBlock(0.14, block, lost=True))  # 100 ms are missing
     assert (ring.audio_end, placer.missing_samples) == (2560, 1600)
     placer.place(AudioBlock(0.17, block, lost=True))  # 10 ms, said by the driver
     assert placer.missing_samples == pytest.approx(1600 + 160, abs=2)
     end = ring.audio_end
-    placer.place(AudioBlock(0.05, block))  # long given up
+    placer.place(AudioBlock(0.05, block, lost=True))  # long given up
     assert (ring.audio_end, placer.late_samples) == (end, BLOCK)
+
+
+def test_a_better_estimate_of_the_latency_loses_nothing():
+    clock, ring = LiveClock(0.0, 0.0), Ring()
+    placer = AudioPlacer(ring, clock)
+    for n in range(1000):
+        early = 0.1 if n >= 20 else 0.0  # the first blocks had been held up
+        placer.place(AudioBlock(0.1 + n * 0.02 - early, np.zeros(BLOCK, np.float32)))
+    assert (placer.late_samples, placer.missing_samples) == (0, 0)
+    assert ring.audio_end == 1600 + 1000 * BLOCK
+    assert clock.to_grid(999 * 0.02) == pytest.approx((ring.audio_end - BLOCK) / SAMPLE_RATE, abs=0.005)
+
+
+def test_a_gap_that_nobody_announced():
+    ring = Ring()
+    placer = AudioPlacer(ring, LiveClock(0.0, 0.0))
+    for t in (0.0, 0.02, 1.0):
+        placer.place(AudioBlock(t, np.zeros(BLOCK, np.float32)))
+    assert placer.missing_samples == pytest.approx(16_000 - 640, abs=10)
 
 
 def test_audio_before_the_grid_is_cut():

@@ -227,6 +227,24 @@ def test_a_signal_stops_it_within_a_second(clip, bundle_folder, port, tmp_path, 
     assert [line["seq"] for line in lines] == list(range(last.seq + 1))
 
 
+def test_a_signal_stops_it_while_a_server_keeps_it_waiting(bundle_folder):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/live"
+        process = subprocess.Popen(
+            [*COMMAND, "--camera", url, "--mic", "none", "--bundle", str(bundle_folder), "--publish", "tcp://127.0.0.1:*"],
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        connection, _ = silent.accept()
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        _, stderr = process.communicate(timeout=20)
+    assert process.returncode == 0, stderr
+    assert time.monotonic() - begun < 2.0
+    connection.close()
+    assert "error" not in stderr
+
+
 def test_status(clip, bundle_folder, port):
     endpoint = f"tcp://127.0.0.1:{port}"
     process = subprocess.Popen(

@@ -46,7 +46,7 @@ def feature(value):
 
 class Run:
     def __init__(self):
-        self.interpreter = Interpreter(score, lambda: Dropped(segments=0, frames=0, audio_ms=0))
+        self.interpreter = Interpreter(score)
         self.index = 0
         self.chunk = 0
 
@@ -63,7 +63,7 @@ class Run:
             box=(1, 2, 3, 4) if video is not None else None,
             frame_size=(640, 480),
         )
-        timed = TimedSegment(segment, None, 1000.0 + segment.t_end, 0.0, dropped)
+        timed = TimedSegment(segment, None, 1000.0 + segment.t_end, 0.0, Dropped(frames=3), dropped)
         self.index, self.chunk = self.index + 1, until
         return list(self.interpreter.interpret(timed, Features(feature(audio), feature(video), feature(fused))))
 
@@ -127,6 +127,7 @@ def test_a_dropped_segment_gives_no_event_but_its_speech_counts():
     run = Run()
     assert run.step(audio=0.2, dropped=True) == []
     (event,) = run.step(audio=0.2)
+    assert (event.dropped.segments, event.dropped.frames) == (1, 3)
     assert event.utterance.id == 1
     assert event.utterance.pools.audio == 1
     assert event.utterance.t_start == pytest.approx(1000.0)

@@ -146,6 +146,17 @@ def test_an_overflow_is_marked_and_restarts_the_resampler():
     assert marked.t == pytest.approx(1000.8, abs=1e-3)
 
 
+def test_a_loss_while_the_latency_is_learned_shifts_nothing():
+    stamper = BlockStamper(16_000, 0.0)
+    raw = np.zeros((320, 1), np.float32)
+    given = []
+    for n in range(60):
+        gap = 0.3 if n >= 5 else 0.0
+        given += stamper.push(RawBlock(1000.02 + n * 0.02 + gap, None, raw, n == 5))
+    assert given[0].t == pytest.approx(1000.0 + 5 * 0.02 + 0.3, abs=1e-3)
+    assert given[-1].t == pytest.approx(1000.0 + 59 * 0.02 + 0.3, abs=1e-3)
+
+
 def test_samples_lost_without_a_word_are_noticed():
     stamper = BlockStamper(16_000, 0.0)
     raw = np.zeros((320, 1), np.float32)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engines.frontend.segmenter import Segment
+from streamer.events import Dropped
 from streamer.queues import Inlet
 from streamer.segments import SegmentQueue, TimedSegment
 from streamer.threads import OwnedThread
@@ -57,7 +58,7 @@ def timed(index: int, age: float) -> TimedSegment:
     blank = np.zeros(1, np.float32)
     segment = Segment(index, blank, blank, None, None, 0, (True,), None, None)
     now = time.monotonic()
-    return TimedSegment(segment, now - age, 0.0, now)
+    return TimedSegment(segment, now - age, 0.0, now, Dropped())
 
 
 def test_old_live_segments_lose_their_inputs_but_keep_their_place():
@@ -66,7 +67,7 @@ def test_old_live_segments_lose_their_inputs_but_keep_their_place():
         queue.put(timed(index, age))
     batch = queue.take(8, full=False)
     assert [t.segment.index for t in batch] == [0, 1, 2, 3]
-    assert [t.dropped for t in batch] == [True, True, False, False]
+    assert [t.stale for t in batch] == [True, True, False, False]
     assert batch[0].segment.mel is None
     assert batch[0].segment.speech == (True,)
     assert batch[3].segment.mel is not None
@@ -76,7 +77,7 @@ def test_a_crowded_live_queue_drops_the_oldest():
     queue = SegmentQueue(4, max_lag_s=1.0)
     for index in range(10):
         queue.put(timed(index, 0.0))
-    assert [t.dropped for t in queue.take(16, full=False)] == [True] * 6 + [False] * 4
+    assert [t.stale for t in queue.take(16, full=False)] == [True] * 6 + [False] * 4
 
 
 def test_recordings_wait_and_full_batches_do_not_depend_on_load():
@@ -87,7 +88,7 @@ def test_recordings_wait_and_full_batches_do_not_depend_on_load():
     sizes = []
     while batch := queue.take(4, full=True):
         sizes.append(len(batch))
-        assert not any(t.dropped for t in batch)
+        assert not any(t.stale for t in batch)
     sender.join(5)
     assert sizes == [4, 4, 3]
 

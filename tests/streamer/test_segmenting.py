@@ -1,0 +1,70 @@
+"""The segmenting thread on made-up sources: low frame rates, pauses, and what has come when a segment leaves."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from engines.frontend.clip import FrameFace, TickTrack, sixteen
+from engines.frontend.grid import segment_count
+from engines.media.audio import AudioBlock
+from streamer.clock import RecordedClock
+from streamer.meters import Meters
+from streamer.queues import Inlet
+from streamer.segmenting import Segmenting, SegmentingOptions
+from streamer.segments import SegmentQueue
+
+
+def face(t: float, n: int) -> FrameFace:
+    return FrameFace(t, (640, 480), (1, 2, 3, 4), np.full((150, 110, 3), n % 256, np.uint8), 100.0)
+
+
+def recorded(faces: list[FrameFace], end: float) -> list:
+    condition = threading.Condition()
+    inlet: Inlet[FrameFace] = Inlet("faces", 1000, "block", condition=condition)
+    for each in faces:
+        inlet.put(each)
+    inlet.close(end=end)
+    segments = SegmentQueue(1000, None)
+    clock = RecordedClock(0.0, 0.0, 0.0, fast=True)
+    Segmenting(None, inlet, condition, segments, Meters(), SegmentingOptions(clock, 0.0, None, None, 0.0)).run()
+    return [timed.segment for timed in segments.take(1000, full=False)]
+
+
+@pytest.mark.parametrize("fps", [6, 7.5, 9, 10, 12, 13, 15, 16, 18, 19, 20, 24, 25, 30, 60])
+def test_clips_hold_the_nearest_frames_at_any_rate(fps):
+    length = 6.0
+    frames = [face(n / fps, n) for n in range(int(length * fps))]
+    segments = recorded(frames, length)
+    assert len(segments) == segment_count(length)
+    ticks = TickTrack()
+    for each in frames:
+        ticks.push(each)
+    ticks.decide_until(9 * len(segments) + 20)
+    for segment in segments:
+        served = [f for f in ticks.span(9 * segment.index, 9 * segment.index + 20) if f is not None]
+        expected = [int(f.crop[0, 0, 0]) for f in sixteen(served)]
+        assert [int(image[0, 0, 0]) for image in segment.clip] == expected
+
+
+def test_a_live_block_far_ahead_waits_for_the_grid():
+    """After a pause of the process, one block may be stamped many seconds later than the one before."""
+    condition = threading.Condition()
+    inlet: Inlet[AudioBlock] = Inlet("audio", 1000, "drop_oldest", condition=condition)
+    now = time.monotonic()
+    begun = now - 60.0
+    for n in range(20):
+        inlet.put(AudioBlock(begun + 0.02 * n, np.zeros(320, np.float32)))
+    inlet.put(AudioBlock(now - 0.02, np.zeros(320, np.float32), lost=True))
+    segments = SegmentQueue(1000, 1.0)
+    options = SegmentingOptions(None, 0.0, 59.0)
+    thread = threading.Thread(target=Segmenting(inlet, None, condition, segments, Meters(), options).run, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    found = segments.take(1000, full=False)
+    assert [t.segment.index for t in found] == list(range(segment_count(59.0)))
+    assert {t.segment.audio_reason for t in found} == {"source_lost"}
