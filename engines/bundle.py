@@ -7,11 +7,11 @@ the files that the manifest names are read.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import tempfile
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,9 @@ from typing import Any, Literal
 import msgspec
 import platformdirs
 
+from engines.archive import MANIFEST_FILE, MAX_MANIFEST_BYTES, remove, sha256_of, unpack
 from engines.errors import BundleError
+from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, MEL_BANDS, MEL_FRAMES
 from engines.heads import HEAD_NAMES, HeadName, LinearSVM, load_heads
 
 __all__ = [
@@ -36,14 +38,15 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-MANIFEST_FILE = "manifest.json"
 HEADS_FILE = "heads.npz"
 
 NetworkRole = Literal["audio", "video", "fusion"]
 NETWORK_ROLES: tuple[NetworkRole, ...] = ("audio", "video", "fusion")
 
-_MAX_MANIFEST_BYTES = 1 << 20
+_log = logging.getLogger("emostream")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,6 +55,9 @@ class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     dtype: Literal["float32", "uint8"]
     shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} [{', '.join(map(str, ('batch', *self.shape)))}]"
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,14 +118,31 @@ class Bundle:
             BundleError: it is missing, damaged, of another format, or made for another front end.
         """
         given = Path(path)
-        folder = _unpacked(given) if given.is_file() else given
-        manifest, digest = _read_manifest(given, folder)
-        _check_manifest(given, manifest)
+        if not os.path.isfile(given):  # unlike Path's, it takes what can't be asked for as no
+            return cls._open(given, given)
+        folder = _cache_folder(given)
+        if folder.is_dir():
+            try:
+                return cls._open(given, folder)
+            except BundleError:
+                _log.warning("the unpacked copy of bundle %s in %s is damaged: unpacking it again", given, folder)
+                remove(folder)
+        unpack(given, folder, lambda raw: _decode_manifest(given, raw).files)
+        try:
+            return cls._open(given, folder)
+        except BundleError:
+            remove(folder)
+            raise
+
+    @classmethod
+    def _open(cls, given: Path, folder: Path) -> Bundle:
+        raw = _read_manifest(given, folder)
+        manifest = _decode_manifest(given, raw)
         for name, expected in manifest.files.items():
             _check_hash(given, folder / name, expected)
         heads = load_heads(folder / HEADS_FILE)
         _check_heads(given, manifest, heads)
-        return cls(path=given, folder=folder, manifest=manifest, heads=heads, sha256=digest)
+        return cls(path=given, folder=folder, manifest=manifest, heads=heads, sha256=hashlib.sha256(raw).hexdigest())
 
     def network_file(self, role: NetworkRole) -> Path:
         """The ONNX file of one network."""
@@ -136,8 +159,7 @@ class Bundle:
             f"  labels: {', '.join(self.manifest.labels)}",
         ]
         for role, spec in self.manifest.networks.items():
-            tensors = ", ".join(f"{t.name} {t.dtype} [batch, {', '.join(map(str, t.shape))}]" for t in spec.inputs)
-            lines.append(f"  {role}: {tensors} -> [batch, {spec.output.shape[0]}]")
+            lines.append(f"  {role}: {_listed(spec.inputs)} -> [batch, {spec.output.shape[0]}]")
         return "\n".join(lines)
 
 
@@ -152,7 +174,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
         The manifest as written.
     """
     names = sorted([spec.file for spec in manifest.networks.values()] + [HEADS_FILE])
-    whole = msgspec.structs.replace(manifest, files={name: _sha256(folder / name) for name in names})
+    whole = msgspec.structs.replace(manifest, files={name: sha256_of(folder / name) for name in names})
     text = msgspec.json.format(msgspec.json.encode(whole), indent=2)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".manifest-", delete=False) as file:
         file.write(text + b"\n")
@@ -161,23 +183,27 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     return whole
 
 
-def _read_manifest(given: Path, folder: Path) -> tuple[Manifest, str]:
-    file = folder / MANIFEST_FILE
+def _read_manifest(given: Path, folder: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
-            raw = stream.read(_MAX_MANIFEST_BYTES + 1)
+        with (folder / MANIFEST_FILE).open("rb") as stream:
+            return stream.read(MAX_MANIFEST_BYTES + 1)
     except FileNotFoundError:
         what = "has no manifest.json" if folder.is_dir() else "does not exist"
         raise BundleError(
             f"bundle {given} {what}; expected a folder or .zip made by `emostream-train init` or `fit`"
         ) from None
     except OSError as error:
-        raise BundleError(f"bundle {given}: {MANIFEST_FILE} can't be read: {error.strerror}") from None
-    if len(raw) > _MAX_MANIFEST_BYTES:
+        raise BundleError(
+            f"bundle {given}: {MANIFEST_FILE} can't be read: {error.strerror}; make it readable"
+        ) from None
+
+
+def _decode_manifest(given: Path, raw: bytes) -> Manifest:
+    if len(raw) > MAX_MANIFEST_BYTES:
         raise BundleError(f"bundle {given}: {MANIFEST_FILE} is larger than 1 MiB, so it is no manifest; make it again")
     try:
         version = msgspec.json.decode(raw, type=dict[str, Any]).get("format")
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(f"bundle {given}: {MANIFEST_FILE} is damaged ({error}); copy the bundle again") from None
     if version != FORMAT_VERSION:
         newer = isinstance(version, int) and version > FORMAT_VERSION
@@ -186,34 +212,54 @@ def _read_manifest(given: Path, folder: Path) -> tuple[Manifest, str]:
             f"bundle {given}: {MANIFEST_FILE} has format {version!r}, this emostream reads {FORMAT_VERSION}; {remedy}"
         )
     try:
-        return msgspec.json.decode(raw, type=Manifest), hashlib.sha256(raw).hexdigest()
+        manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:
         raise BundleError(f"bundle {given}: {MANIFEST_FILE} is not valid: {error}; make the bundle again") from None
+    if wrong := next(_faults(manifest), ""):
+        raise BundleError(f"bundle {given}: {MANIFEST_FILE} {wrong}; make the bundle again")
+    return manifest
 
 
-def _check_manifest(given: Path, manifest: Manifest) -> None:
-    from engines.frontend.settings import FRONTEND  # the front end loads numpy and more; a manifest does not
-
-    def refuse(what: str) -> None:
-        raise BundleError(f"bundle {given}: {MANIFEST_FILE} {what}; make the bundle again")
-
+def _faults(manifest: Manifest) -> Iterator[str]:
+    """What is wrong with a manifest; what follows a fault takes it as mended."""
     if set(manifest.networks) != set(NETWORK_ROLES):
-        refuse(f"names networks {sorted(manifest.networks)}, expected {sorted(NETWORK_ROLES)}")
+        yield f"names networks {sorted(manifest.networks)}, expected {sorted(NETWORK_ROLES)}"
     if len(manifest.labels) < 2 or len(set(manifest.labels)) != len(manifest.labels):
-        refuse(f"has labels {list(manifest.labels)}, expected at least two different ones")
+        yield f"has labels {list(manifest.labels)}, expected at least two different ones"
+    for label in manifest.labels:
+        if not _LABEL.fullmatch(label):
+            yield f"has the label {label!r}, expected 1 to 64 letters, digits, _ and -"
     expected = {spec.file for spec in manifest.networks.values()} | {HEADS_FILE}
     if set(manifest.files) != expected or len(expected) != len(NETWORK_ROLES) + 1:
-        refuse(f"lists files {sorted(manifest.files)}, expected {sorted(expected)}")
-    for name in expected:
-        if not _FILE_NAME.fullmatch(name):
-            refuse(f"names the file {name!r}, which is no plain file name")
+        yield f"lists files {sorted(manifest.files)}, expected {sorted(expected)}"
+    for name, digest in manifest.files.items():
+        if not _FILE_NAME.fullmatch(name) or name == MANIFEST_FILE:
+            yield f"names the file {name!r}, which is no plain file name"
+        if not _SHA256.fullmatch(digest):
+            yield f"gives {name} the SHA-256 {digest!r}, expected 64 hexadecimal digits"
     for name, value in FRONTEND.items():
         if manifest.frontend.get(name) != value:
-            refuse(f"was made for {name} = {manifest.frontend.get(name)!r}, this emostream's front end has {value!r}")
-    audio, video, fusion = (manifest.networks[role] for role in NETWORK_ROLES)
-    sizes = [t.shape for t in fusion.inputs]
-    if sizes != [audio.output.shape, video.output.shape]:
-        refuse(f"gives fusion inputs {sizes}, expected {[audio.output.shape, video.output.shape]}")
+            yield f"was made for {name} = {manifest.frontend.get(name)!r}, this emostream's front end has {value!r}"
+    for role, spec in manifest.networks.items():
+        if spec.output.dtype != "float32" or len(spec.output.shape) != 1 or spec.output.shape[0] < 1:
+            yield f"gives the {role} network the output {spec.output}, expected float32 [batch, at least 1]"
+    for role, inputs in _expected_inputs(manifest).items():
+        if manifest.networks[role].inputs != inputs:
+            found = _listed(manifest.networks[role].inputs) or "none"
+            yield f"gives the {role} network the inputs {found}, expected {_listed(inputs)}"
+
+
+def _expected_inputs(manifest: Manifest) -> dict[NetworkRole, tuple[TensorSpec, ...]]:
+    audio, video = (manifest.networks[role].output.shape for role in ("audio", "video"))
+    return {
+        "audio": (TensorSpec("mel", "float32", (3, MEL_BANDS, MEL_FRAMES)),),
+        "video": (TensorSpec("clip", "uint8", (CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, 3)),),
+        "fusion": (TensorSpec("audio", "float32", audio), TensorSpec("video", "float32", video)),
+    }
+
+
+def _listed(tensors: tuple[TensorSpec, ...]) -> str:
+    return ", ".join(map(str, tensors))
 
 
 def _check_heads(given: Path, manifest: Manifest, heads: Mapping[HeadName, LinearSVM]) -> None:
@@ -230,11 +276,11 @@ def _check_heads(given: Path, manifest: Manifest, heads: Mapping[HeadName, Linea
 
 def _check_hash(given: Path, file: Path, expected: str) -> None:
     try:
-        found = _sha256(file)
+        found = sha256_of(file)
     except FileNotFoundError:
         raise BundleError(f"bundle {given}: {file.name} is missing; copy the bundle again") from None
     except OSError as error:
-        raise BundleError(f"bundle {given}: {file.name} can't be read: {error.strerror}") from None
+        raise BundleError(f"bundle {given}: {file.name} can't be read: {error.strerror}; make it readable") from None
     if found != expected:
         raise BundleError(
             f"bundle {given}: {file.name} has SHA-256 {found[:12]}…, the manifest says {expected[:12]}…; "
@@ -242,40 +288,10 @@ def _check_hash(given: Path, file: Path, expected: str) -> None:
         )
 
 
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _unpacked(archive: Path) -> Path:
-    """The folder that a .zip bundle is unpacked into: flat, plain names only, renamed into place when whole."""
-    folder = Path(platformdirs.user_cache_dir("emostream")) / "bundles" / _sha256(archive)[:32]
-    if (folder / MANIFEST_FILE).is_file():
-        return folder
+def _cache_folder(archive: Path) -> Path:
+    """Where a .zip is unpacked."""
     try:
-        with zipfile.ZipFile(archive) as source:
-            members = {Path(info.filename).name: info for info in source.infolist() if not info.is_dir()}
-            if MANIFEST_FILE not in members:
-                raise BundleError(f"bundle {archive}: the .zip holds no {MANIFEST_FILE}; expected a bundle")
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                for name, info in members.items():
-                    if not _FILE_NAME.fullmatch(name):
-                        raise BundleError(f"bundle {archive}: the .zip holds {info.filename!r}, which is no plain file")
-                    with source.open(info) as packed, (Path(scratch) / name).open("wb") as plain:
-                        while block := packed.read(1 << 20):
-                            plain.write(block)
-                whole = Path(scratch) / "whole"
-                whole.mkdir()
-                for name in members:
-                    (Path(scratch) / name).rename(whole / name)
-                if not folder.exists():
-                    whole.rename(folder)
-    except zipfile.BadZipFile as error:
-        raise BundleError(f"bundle {archive} is no .zip file ({error}); expected a bundle's folder or .zip") from None
+        digest = sha256_of(archive)
     except OSError as error:
-        raise BundleError(f"bundle {archive} can't be unpacked into {folder}: {error}") from None
-    return folder
+        raise BundleError(f"bundle {archive} can't be read: {error.strerror}; make it readable") from None
+    return Path(platformdirs.user_cache_dir("emostream")) / "bundles" / digest[:32]

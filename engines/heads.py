@@ -6,7 +6,9 @@ the pairwise coupling of Wu, Lin and Weng (JMLR 5, 2004, second approach), as in
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -25,6 +27,21 @@ HEAD_NAMES: tuple[HeadName, ...] = ("audio", "video", "fused")
 
 _FIELDS = ("weight", "bias", "prob_a", "prob_b")
 _MIN_PAIR_PROBABILITY = 1e-7  # LIBSVM's clip: no pair is ever certain
+# What NumPy, zipfile and the parser of an array's header raise for damaged files.
+_DAMAGE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    MemoryError,
+    SyntaxError,
+    OverflowError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -127,11 +144,24 @@ def load_heads(file: Path) -> dict[HeadName, LinearSVM]:
         BundleError: the file is no `heads.npz`, or an array is missing, misshapen or not finite.
     """
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        arrays = np.load(file, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise ValueError("is one array, no archive of arrays")
+        with arrays:
             return {
-                name: LinearSVM(**{field: arrays[f"{name}_{field}"].astype(np.float32) for field in _FIELDS})
+                name: LinearSVM(**{field: _float_array(arrays, f"{name}_{field}") for field in _FIELDS})
                 for name in HEAD_NAMES
             }
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = f"has no array {error}" if isinstance(error, KeyError) else str(error)
+    except _DAMAGE as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise BundleError(f"{file}: {reason}; expected the heads of a bundle: make the bundle again") from None
+
+
+def _float_array(arrays: Mapping[str, Any], name: str) -> FloatArray:
+    if name not in arrays:
+        raise ValueError(f"has no array {name!r}")
+    array = arrays[name]
+    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":  # bytes, where a member is no .npy
+        raise ValueError(f"has something else than floating-point numbers as {name!r}")
+    with np.errstate(over="ignore"):  # what is infinite in float32 is refused by the head
+        return array.astype(np.float32)

@@ -19,7 +19,7 @@ __all__ = ["app", "main", "train_extra"]
 
 _EXTRA = {"lightning", "matplotlib", "onnx", "onnxscript", "sklearn", "torch"}
 _EMOTIONS = "anger,disgust,fear,joy,sadness,surprise"  # the paper's six
-_LABEL = re.compile(r"[A-Za-z0-9_-]+")
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MAX_SEED = 2**32 - 1
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import logging
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +19,7 @@ from engines.errors import EngineError
 __all__ = ["OpenVinoEngine"]
 
 Precision = Literal["auto", "fp32", "bf16"]
+_log = logging.getLogger("emostream")
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -34,8 +37,10 @@ class OpenVinoEngine(HostEngine):
         self._requests: dict[NetworkRole, Any] = {}
 
     def load(self) -> None:
-        """See `Engine`. Compiled networks are kept in the user's cache."""
-        os.environ.setdefault("OPENVINO_TELEMETRY_OPT_OUT", "1")
+        """See `Engine`. Compiled networks are kept in the user's cache, where that can be written."""
+        # `import openvino` tells Google Analytics of it and leaves ~/intel; no environment variable opts out.
+        # Where openvino_telemetry can't be imported, OpenVINO takes its own stub, which does nothing.
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
         import openvino
 
         core = openvino.Core()
@@ -48,14 +53,17 @@ class OpenVinoEngine(HostEngine):
             "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self._threads,
-            "CACHE_DIR": str(Path(platformdirs.user_cache_dir("emostream")) / "openvino"),
+            # Pinned threads wait for whatever else runs on their core, and both for the slower one.
+            "ENABLE_CPU_PINNING": False,
         }
+        if cache := _cache_folder():
+            options["CACHE_DIR"] = str(cache)
         try:
             for role in NETWORK_ROLES:
                 compiled = core.compile_model(str(self.bundle.network_file(role)), "CPU", options)
                 self._requests[role] = compiled.create_infer_request()
         except RuntimeError as error:
-            raise EngineError(f"OpenVINO can't load {self.bundle.network_file(role)}: {_first_line(error)}") from None
+            raise EngineError(f"OpenVINO can't load {self.bundle.network_file(role)}: {_reason(error)}") from None
 
     def close(self) -> None:
         """See `Engine`."""
@@ -66,9 +74,26 @@ class OpenVinoEngine(HostEngine):
         try:
             result = self._requests[role].infer(dict(enumerate(inputs)), share_inputs=True)
         except RuntimeError as error:
-            raise EngineError(f"OpenVINO failed in the {role} network: {_first_line(error)}") from None
+            raise EngineError(f"OpenVINO failed in the {role} network: {_reason(error)}") from None
         return np.array(result[0], dtype=np.float32)
 
 
-def _first_line(error: RuntimeError) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _cache_folder() -> Path | None:
+    """The folder for compiled networks; None where it can't be written."""
+    folder = Path(platformdirs.user_cache_dir("emostream")) / "openvino"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        _log.debug("compiled networks are not kept: %s can't be written: %s", folder, error.strerror)
+        return None
+    return folder
+
+
+def _reason(error: RuntimeError) -> str:
+    """The line that says what is wrong: the last one, where OpenVINO begins with the places in its source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if lines[0].startswith("Exception from ") else lines[0]

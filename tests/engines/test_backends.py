@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from engines.backends.base import Batch
 from engines.backends.choose import choose_engine
 from engines.backends.onnxruntime import OnnxRuntimeEngine
-from engines.backends.openvino import OpenVinoEngine
+from engines.backends.openvino import OpenVinoEngine, _reason
 from engines.bundle import Bundle
 from engines.errors import ConfigError, EngineError
 from engines.frontend.segmenter import Segment
@@ -116,3 +120,68 @@ def test_a_network_that_is_none(bundle, tmp_path, make):
     broken = type("Broken", (), {"network_file": lambda self, role: file, "manifest": bundle.manifest})()
     with pytest.raises(EngineError, match="can't load"), make(broken):
         pass
+
+
+def test_openvino_says_what_is_wrong(bundle, tmp_path):
+    file = tmp_path / "audio.onnx"
+    file.write_bytes(b"no onnx")
+    broken = type("Broken", (), {"network_file": lambda self, role: file, "manifest": bundle.manifest})()
+    with pytest.raises(EngineError, match="Unable to read the model") as caught, OpenVinoEngine(broken):
+        pass
+    assert "Exception from" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Exception from a.cpp:1:\nException from b.cpp:2:\n the reason \n\n", "the reason"),
+        ("the reason\nand more", "the reason"),
+        (" \n", "RuntimeError"),
+    ],
+)
+def test_the_line_of_a_message(text, line):
+    assert _reason(RuntimeError(text)) == line
+
+
+def test_compiled_networks_are_kept(bundle, batch, tmp_path, monkeypatch):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(tmp_path / "cache"))
+    with OpenVinoEngine(bundle) as engine:
+        engine.embed(batch)
+    assert len(list((tmp_path / "cache" / "openvino").iterdir())) == 3
+
+
+def test_a_cache_that_can_not_be_written_does_not_stop_openvino(bundle, batch, tmp_path, monkeypatch, caplog):
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(tmp_path / "cache"))
+    with caplog.at_level("DEBUG", "emostream"), OpenVinoEngine(bundle) as engine:
+        assert engine.embed(batch).fused.shape[0] == 8
+    assert "can't be written" in caplog.text
+
+
+# Telemetry is sent by a forked child, which inherits the hook and the pipe, and swallows the error.
+LOAD_AND_WATCH = """
+import os, sys
+
+def watch(event, args):
+    if event.startswith(("socket.getaddrinfo", "socket.gethostby", "socket.connect", "urllib.")):
+        os.write(1, f"{event} {args}\\n".encode())
+        raise PermissionError(event)
+
+sys.addaudithook(watch)
+from engines.backends.openvino import OpenVinoEngine
+from engines.bundle import Bundle
+
+with OpenVinoEngine(Bundle.load(sys.argv[1])):
+    os.write(1, b"loaded\\n")
+"""
+
+
+def test_openvino_tells_nobody(bundle_folder, tmp_path):
+    unset = ("CI", "TF_BUILD", "JENKINS_URL", "XDG_CACHE_HOME")  # where the first three are set, nothing is sent anyway
+    env = {name: value for name, value in os.environ.items() if name not in unset} | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD_AND_WATCH, str(bundle_folder)], env=env, capture_output=True, text=True, timeout=100
+    )
+    assert (done.stdout, done.returncode) == ("loaded\n", 0), done.stderr
+    assert not (tmp_path / "intel").exists()

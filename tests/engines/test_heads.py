@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -64,7 +65,9 @@ def test_round_trip(tmp_path):
         assert (read[name].classes, read[name].features) == (3, written[name].features)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "missing", "misshapen", "nan", "pickle", "text"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", "missing", "misshapen", "nan", "pickle", "text", "npy", "strings", "bytes", "flipped"]
+)
 def test_damage_gets_one_error(tmp_path, damage):
     file = tmp_path / "heads.npz"
     save_heads(file, heads(np.random.default_rng(0)))
@@ -73,15 +76,30 @@ def test_damage_gets_one_error(tmp_path, damage):
         file.write_bytes(file.read_bytes()[:300])
     elif damage == "text":
         file.write_text("no archive")
+    elif damage == "npy":
+        with file.open("wb") as stream:
+            np.save(stream, np.zeros(3, np.float32))
+    elif damage == "bytes":
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in arrays:
+                archive.writestr(name, b"no array")
+    elif damage == "flipped":
+        np.savez_compressed(file, **arrays)
+        whole = bytearray(file.read_bytes())
+        whole[60:80] = bytes(20)
+        file.write_bytes(whole)
     else:
         if damage == "missing":
             del arrays["video_bias"]
         elif damage == "misshapen":
             arrays["video_bias"] = np.zeros(4, np.float32)
+        elif damage == "strings":
+            arrays["video_bias"] = np.array(["1", "2", "3"])
         elif damage == "nan":
             arrays["video_bias"][0] = np.nan
         elif damage == "pickle":
             arrays["video_bias"] = np.array([{}], dtype=object)
         np.savez(file, **arrays)
-    with pytest.raises(BundleError, match="make the bundle again"):
+    with pytest.raises(BundleError, match="make the bundle again") as caught:
         load_heads(file)
+    assert "\n" not in str(caught.value)
