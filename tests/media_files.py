@@ -18,6 +18,7 @@ def write_media(
     pictures: bool = True,
     frame_times: list[float] | None = None,
     sound_at: float = 0.0,
+    later: tuple[float, np.ndarray] | None = None,
     rotation: int = 0,
     size: tuple[int, int] = (320, 240),
 ) -> Path:
@@ -31,6 +32,7 @@ def write_media(
         pictures: whether there is a video track.
         frame_times: in seconds; 30 a second by default.
         sound_at: when the sound starts, in seconds.
+        later: a second stretch of sound, and when it starts.
         rotation: clockwise degrees by which the pictures are to be turned, for `.mp4`.
         size: width and height.
     """
@@ -57,12 +59,14 @@ def write_media(
             container.mux(video.encode(None))
         if audio is not None:
             step = 1024
-            for first in range(0, samples.shape[0], step):
-                part = np.ascontiguousarray(samples[first : first + step].reshape(1, -1), np.float32)
-                frame = av.AudioFrame.from_ndarray(part, format="flt", layout=layout)
-                frame.rate, frame.time_base = rate, Fraction(1, rate)
-                frame.pts = first + round(sound_at * rate)
-                container.mux(audio.encode(frame))
+            stretches = [(sound_at, samples)] + ([(later[0], later[1][:, None])] if later else [])
+            for start, stretch in stretches:
+                for first in range(0, stretch.shape[0], step):
+                    part = np.ascontiguousarray(stretch[first : first + step].reshape(1, -1), np.float32)
+                    frame = av.AudioFrame.from_ndarray(part, format="flt", layout=layout)
+                    frame.rate, frame.time_base = rate, Fraction(1, rate)
+                    frame.pts = first + round(start * rate)
+                    container.mux(audio.encode(frame))
             container.mux(audio.encode(None))
     if rotation:
         _rotate(path, rotation)

@@ -60,19 +60,27 @@ class AudioUnpacker:
     def __init__(self) -> None:
         """Start before the first frame."""
         self._unpack = av.AudioResampler(format="fltp")
+        self._form = ("", "")  # sample format and channel layout of the last frame
         self._resampler: MonoResampler | None = None
         self._rate = 0
-        self._origin = 0.0  # time of the first sample since the last gap
+        self._origin = 0.0  # time of the first sample since the last gap or change of rate
+        self._lost = False  # a gap lies before the next block
         self._taken = self._given = 0  # samples since then, of the input and of the output
 
     def push(self, frame: av.AudioFrame) -> Iterator[AudioBlock]:
         """The blocks that one more frame completes."""
         expected = self._origin + self._taken / self._rate if self._rate else 0.0
         t = expected if frame.time is None else frame.time
-        if self._resampler is None or frame.sample_rate != self._rate or abs(t - expected) > _GAP_S:
+        form = (frame.format.name, frame.layout.name)
+        if form != self._form or frame.sample_rate != self._rate:
+            # PyAV's resampler takes frames of one kind only; it changes the format at once, and holds nothing back.
+            self._unpack, self._form = av.AudioResampler(format="fltp"), form
+        gap = self._resampler is None or abs(t - expected) > _GAP_S
+        if self._resampler is None or gap or frame.sample_rate != self._rate:
             yield from self.flush()
+            self._lost = gap and self._rate != 0
             self._resampler, self._rate = MonoResampler(frame.sample_rate), frame.sample_rate
-            self._origin, self._taken, self._given = t, 0, 0
+            self._origin, self._taken, self._given = t if gap else expected, 0, 0
         for part in self._unpack.resample(frame):
             samples = part.to_ndarray().astype(np.float32, copy=False).T
             self._taken += samples.shape[0]
@@ -87,5 +95,6 @@ class AudioUnpacker:
     def _blocks(self, samples: npt.NDArray[np.float32]) -> Iterator[AudioBlock]:
         for first in range(0, samples.size, _BLOCK_SAMPLES):
             block = samples[first : first + _BLOCK_SAMPLES]
-            yield AudioBlock(self._origin + self._given / SAMPLE_RATE, block)
+            yield AudioBlock(self._origin + self._given / SAMPLE_RATE, block, self._lost)
             self._given += block.size
+            self._lost = False

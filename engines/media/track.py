@@ -19,13 +19,12 @@ from engines.errors import SourceError
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock, AudioUnpacker
 from engines.media.container import TrackKind, first_stream, open_container, redacted
+from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
 
 __all__ = ["AudioTrack", "Track", "VideoTrack"]
 
 _log = logging.getLogger("emostream")
-
-_MAX_DAMAGED = 100  # damaged packets in a row after which a track is given up
 
 Item = TypeVar("Item", AudioBlock, VideoFrame)
 
@@ -101,22 +100,11 @@ class Track(ABC, Generic[Item]):
             yield packet
 
     def _frames(self, stream: Stream) -> Iterator[av.AudioFrame | av.VideoFrame]:
-        damaged = 0
+        decoder = PacketDecoder(self.path, self.kind)
         for packet in self._packets(stream):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError as error:
-                damaged += 1
-                if damaged == 1:
-                    _log.warning("%s: damaged %s, going on: %s", redacted(self.path), self.kind, error.strerror)
-                if damaged >= _MAX_DAMAGED:
-                    _log.warning("%s: its %s track is too damaged to go on", redacted(self.path), self.kind)
-                    return
-                continue
-            damaged = 0
-            for frame in frames:
-                if isinstance(frame, (av.AudioFrame, av.VideoFrame)):
-                    yield frame
+            yield from decoder.frames(packet)
+            if decoder.given_up:
+                return
 
 
 class AudioTrack(Track[AudioBlock]):

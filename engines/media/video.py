@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 __all__ = ["VideoFrame", "VideoUnpacker"]
 
+_SET_BACK_S = 1.0  # frames out of order are off by less
+
 
 @dataclass(frozen=True, eq=False)
 class VideoFrame:
@@ -29,19 +31,25 @@ class VideoFrame:
 class VideoUnpacker:
     """Turns decoded frames of one track into pictures with rising times."""
 
-    def __init__(self, usual_fps: float) -> None:
-        """Take the track's frame rate, for frames that don't say when they come or how long they last."""
+    def __init__(self, usual_fps: float, *, live: bool = False) -> None:
+        """Make one for a track.
+
+        Args:
+            usual_fps: its frame rate, for frames that don't say when they come or how long they last.
+            live: the sender's clock may be set back by more than a second, and the times begin afresh there.
+        """
         self._usual_s = 1.0 / usual_fps
+        self._live = live
         self._last = float("-inf")
 
     def push(self, frame: av.VideoFrame) -> Iterator[VideoFrame]:
         """The picture of one more frame; none if its time is not later than the last one's."""
-        t = frame.time if frame.time is not None else self._last + self._usual_s
-        if t <= self._last:
+        t = frame.time if frame.time is not None else max(self._last + self._usual_s, 0.0)
+        if t <= self._last and not (self._live and t < self._last - _SET_BACK_S):
             return
-        self._last = max(t, 0.0) if t == float("-inf") else t
+        self._last = t
         duration = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._usual_s
-        yield VideoFrame(self._last, _upright(frame), duration)
+        yield VideoFrame(t, _upright(frame), duration)
 
 
 def _upright(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from av.stream import Stream
 
 from engines.errors import SourceError
 from engines.media.audio import AudioBlock, AudioUnpacker
-from engines.media.container import TrackKind, first_stream, open_container, redacted
+from engines.media.container import first_stream, open_container, redacted
 from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
 from streamer.queues import Inlet
@@ -23,6 +24,7 @@ __all__ = ["ArrivalClock", "NetworkStream"]
 _MAX_LAG_S = 1.0
 _WINDOW_S = 10.0  # long enough to meet a packet without delay, short enough to follow drift
 _RECENT_S = 1.0
+_ENDED = "the server ended it"
 
 
 class ArrivalClock:
@@ -36,7 +38,7 @@ class ArrivalClock:
     def __init__(self) -> None:
         """Start without an offset."""
         self._newest: dict[str, float] = {}
-        self._restart()
+        self._offset, self._recent = RunningMinimum(_WINDOW_S), RunningMinimum(_RECENT_S)
 
     def stamp(self, t: float, arrived: float, track: str = "") -> float:
         """Monotonic time, in seconds, of stream time `t`, seen in a packet of `track` that arrived at `arrived`."""
@@ -47,7 +49,7 @@ class ArrivalClock:
         """Take in that a packet of `track` with stream time `t` arrived at monotonic time `arrived`, in seconds."""
         # Per track: one may run far ahead of the other in the stream.
         if t < self._newest.get(track, t) - _MAX_LAG_S:
-            self._restart()
+            self._offset, self._recent = RunningMinimum(_WINDOW_S), RunningMinimum(_RECENT_S)
         self._newest[track] = t
         self._recent.push(arrived, arrived - t)
         self._offset.push(arrived, arrived - t)
@@ -58,10 +60,6 @@ class ArrivalClock:
     def time_of(self, t: float) -> float:
         """Monotonic time, in seconds, of stream time `t`."""
         return t + self._offset.value
-
-    def _restart(self) -> None:
-        self._offset = RunningMinimum(_WINDOW_S)
-        self._recent = RunningMinimum(_RECENT_S)
 
 
 class _AudioTrack:
@@ -125,7 +123,8 @@ class NetworkStream(Source):
         try:
             reason = self._read(outlets, playback)
         except av.error.FFmpegError as error:
-            reason = error.strerror
+            # FFmpeg says so of Motion JPEG without a last boundary; a connection that breaks has errors of its own.
+            reason = _ENDED if error.errno == errno.EIO else str(error.strerror)
         finally:
             self._container.close()
         if not playback.stop.is_set():
@@ -144,7 +143,7 @@ class NetworkStream(Source):
             tracks[packet.stream.index].push(packet, arrived)
             if all(track.decoder.given_up for track in tracks.values()):
                 return "it is too damaged to go on"
-        return "the server ended it"
+        return _ENDED
 
     def _tracks(self, outlets: Outlets) -> dict[int, _AudioTrack | _VideoTrack]:
         """The wanted tracks, by the index of their stream."""
@@ -152,11 +151,8 @@ class NetworkStream(Source):
         timed = "mjpeg" not in self._container.format.name and "mpjpeg" not in self._container.format.name
         clock = ArrivalClock()
         tracks: dict[int, _AudioTrack | _VideoTrack] = {}
-        if outlets.audio is not None and (stream := self._stream("audio")) is not None:
+        if outlets.audio is not None and (stream := first_stream(self._container, "audio")) is not None:
             tracks[stream.index] = _AudioTrack(self._url, clock, outlets.audio)
-        if outlets.video is not None and (stream := self._stream("video")) is not None:
+        if outlets.video is not None and (stream := first_stream(self._container, "video")) is not None:
             tracks[stream.index] = _VideoTrack(self._url, clock, outlets.video, timed=timed)
         return tracks
-
-    def _stream(self, kind: TrackKind) -> Stream | None:
-        return first_stream(self._container, kind)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 import soxr
 
 from engines.errors import SourceError
-from engines.media.audio import MonoResampler
+from engines.media.audio import AudioUnpacker, MonoResampler
 from engines.media.container import Contents, redacted
+from engines.media.decoding import PacketDecoder
 from engines.media.track import AudioTrack, VideoTrack
+from engines.media.video import VideoUnpacker
 from tests.media_files import write_media
 
 
@@ -114,6 +117,89 @@ def test_damaged_packets_are_passed_over(tmp_path, caplog):
     file.write_bytes(bytes(data))
     with VideoTrack(str(file)) as track:
         assert len(list(track)) > 20
+
+
+class DamagedPacket:
+    def decode(self) -> list[av.VideoFrame]:
+        raise av.error.InvalidDataError(1, "Invalid data")
+
+
+class WholePacket:
+    def decode(self) -> list[av.VideoFrame]:
+        return [av.VideoFrame(32, 32)]
+
+
+def test_damage_is_said_once_and_a_hundred_in_a_row_end_a_track(caplog):
+    decoder = PacketDecoder("rtsp://user:secret@cam/live", "video")
+    for packet in [DamagedPacket()] * 99 + [WholePacket()] + [DamagedPacket()] * 99:
+        decoder.frames(packet)
+    assert not decoder.given_up
+    assert [r.message for r in caplog.records] == ["rtsp://cam/live: damaged video, going on: Invalid data"]
+    assert len(decoder.frames(WholePacket())) == 1
+    for _ in range(100):
+        assert not decoder.frames(DamagedPacket())
+    assert decoder.given_up
+    assert not decoder.frames(WholePacket())
+    assert [r.message for r in caplog.records][1:] == ["rtsp://cam/live: its video track is too damaged to go on"]
+
+
+def audio_frames(sound: np.ndarray, rate: int, form: str, layout: str, *, at: float) -> list[av.AudioFrame]:
+    """Frames of 20 ms of a mono sound, in any form that carries it."""
+    channels = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+    scaled = sound * 32768 if form.startswith("s16") else sound
+    whole = np.repeat(scaled.astype(np.int16 if form.startswith("s16") else np.float32)[None], channels, axis=0)
+    frames = []
+    for first in range(0, sound.size, rate // 50):
+        part = whole[:, first : first + rate // 50]
+        packed = part if form.endswith("p") else part.T.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(packed), format=form, layout=layout)
+        frame.rate, frame.time_base, frame.pts = rate, Fraction(1, rate), round(at * rate) + first
+        frames.append(frame)
+    return frames
+
+
+@pytest.mark.parametrize("first", [(48_000, "fltp", "stereo"), (16_000, "s16", "mono")])
+@pytest.mark.parametrize(
+    "second",
+    [(48_000, "fltp", "mono"), (48_000, "s16", "stereo"), (16_000, "s16", "stereo"), (44_100, "s16p", "5.1")],
+)
+def test_sound_that_changes_its_form_goes_on(first, second):
+    unpacker = AudioUnpacker()
+    blocks = []
+    for n, (rate, form, layout) in enumerate([first, second, first]):
+        for frame in audio_frames(tone(rate, 1.0), rate, form, layout, at=5.0 + n):
+            blocks += unpacker.push(frame)
+    blocks += unpacker.flush()
+    for one, other in pairwise(blocks):
+        assert one.end == pytest.approx(other.t, abs=1e-4)
+    assert blocks[0].t == 5.0
+    samples = np.concatenate([block.samples for block in blocks])
+    assert abs(samples.size - 48_000) <= 3
+    expected = np.tile(tone(16_000, 1.0), 3)
+    for n in range(3):
+        middle = slice(16_000 * n + 1000, 16_000 * n + 15_000)
+        np.testing.assert_allclose(samples[middle], expected[middle], atol=3e-3)
+
+
+def unpacked_times(times: list[float | None], *, live: bool) -> list[float]:
+    unpacker = VideoUnpacker(10.0, live=live)
+    given = []
+    for t in times:
+        frame = av.VideoFrame(32, 32, "yuv420p")
+        if t is not None:
+            frame.pts, frame.time_base = round(1000 * t), Fraction(1, 1000)
+        given += [picture.t for picture in unpacker.push(frame)]
+    return given
+
+
+def test_a_live_camera_whose_clock_is_set_back_goes_on():
+    times = [100.0, 100.1, 100.05, 3.0, 3.1]
+    assert unpacked_times(times, live=True) == [100.0, 100.1, 3.0, 3.1]
+    assert unpacked_times(times, live=False) == [100.0, 100.1]
+
+
+def test_pictures_without_times_come_at_the_usual_rate():
+    assert unpacked_times([None, None, None], live=False) == pytest.approx([0.0, 0.1, 0.2])
 
 
 def test_end_of_an_edit_list(tmp_path):

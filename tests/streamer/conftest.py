@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
@@ -13,11 +13,12 @@ import pytest
 
 
 class MjpegServer:
-    """Serves pictures at `fps` to every client, until `frames` were sent."""
+    """Serves pictures at `fps` to every client, until `frames` were sent; those in `damaged` are no pictures."""
 
     def __init__(self) -> None:
         self.fps = 20.0
         self.frames = 10_000
+        self.damaged: Container[int] = ()
         self.image = np.full((240, 320, 3), 120, np.uint8)
         outer = self
 
@@ -27,8 +28,10 @@ class MjpegServer:
                 self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
                 self.end_headers()
                 try:
-                    for _ in range(outer.frames):
+                    for n in range(outer.frames):
                         data = cv2.imencode(".jpg", outer.image)[1].tobytes()
+                        if n in outer.damaged:
+                            data = bytes(100)
                         head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                         self.wfile.write(head.encode() + data + b"\r\n")
                         time.sleep(1 / outer.fps)

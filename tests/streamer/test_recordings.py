@@ -139,3 +139,16 @@ def test_config_file(tmp_path, clip, bundle_folder):
     config.write_text("= 1\n")
     assert "is no TOML" in one_line_error(run("--config", config))
     assert "can't be read" in one_line_error(run("--config", tmp_path / "none.toml"))
+
+
+def test_a_gap_in_the_sound_is_missing_and_moves_nothing(tmp_path, bundle_folder, voice):
+    file = tmp_path / "gap.mkv"
+    half = voice[:16_000]
+    # 300 ms are missing: by their timestamps, the second half starts at 1.3 s.
+    write_media(file, sound=half, seconds=2.3, later=(1.3, half))
+    segments = emotions(events_of("--input", file, "--bundle", bundle_folder, "--fast"))
+    assert len(segments) == segment_count(2.3)
+    assert segments[-1]["dropped"]["audio_ms"] == pytest.approx(300, abs=2)
+    # Segments 2 and 3 hold all of the gap: half of their audio never arrived.
+    assert [e["reason"]["audio"] for e in segments[2:4]] == ["source_lost"] * 2
+    assert segments[5]["reason"]["audio"] != "source_lost"
