@@ -28,7 +28,7 @@ from streamer.config import Config
 from streamer.events import Event, SourceState
 from streamer.meters import Meters
 from streamer.publisher import Publisher
-from streamer.queues import DropPolicy, Inlet
+from streamer.queues import DropPolicy, Inlet, Pause
 from streamer.segmenting import Segmenting, SegmentingOptions
 from streamer.segments import SegmentQueue
 from streamer.sources.base import Outlets, Playback
@@ -45,7 +45,7 @@ _log = logging.getLogger("emostream")
 _MAX_LAG_S = 1.0
 _WAITING_SEGMENTS = 8
 _WAITING_FRAMES = 8  # 0.27 s at 30 a second: as long as the engine may hold up the vision thread
-_WAITING_FACES = 64
+_WAITING_FACES = 128  # each announced before it is looked at
 _WAITING_BLOCKS = 150  # 3 s of audio
 _SETTLE_S = 0.5  # between bind and first event, for subscribers that were waiting
 _STATUS_S = 1.0
@@ -141,13 +141,14 @@ class Pipeline:
 
     def _inlets(
         self, chosen: list[Chosen], condition: threading.Condition, recorded: bool
-    ) -> tuple[Inlet[AudioBlock] | None, Inlet[VideoFrame] | None, Inlet[FrameFace] | None]:
-        audio: Inlet[AudioBlock] | None = None
-        frames: Inlet[VideoFrame] | None = None
-        faces: Inlet[FrameFace] | None = None
+    ) -> tuple[Inlet[AudioBlock | Pause] | None, Inlet[VideoFrame | Pause] | None, Inlet[FrameFace | Pause] | None]:
+        audio: Inlet[AudioBlock | Pause] | None = None
+        frames: Inlet[VideoFrame | Pause] | None = None
+        faces: Inlet[FrameFace | Pause] | None = None
 
-        def frame_dropped(_: object) -> None:
-            self.meters.drop_frame()
+        def frame_dropped(item: VideoFrame | FrameFace | Pause) -> None:
+            if not isinstance(item, Pause):
+                self.meters.drop_frame()
 
         policy: DropPolicy = "block" if recorded else "drop_oldest"
         if any(each.audio for each in chosen):
@@ -156,7 +157,7 @@ class Pipeline:
                 _WAITING_BLOCKS,
                 policy,
                 condition=condition,
-                mark_loss=lambda block: replace(block, lost=True),
+                mark_loss=lambda block: block if isinstance(block, Pause) else replace(block, lost=True),
             )
             self.status.states["audio"] = "waiting"
         if any(each.video for each in chosen):
@@ -183,8 +184,8 @@ class Pipeline:
     def _reader(
         self,
         each: Chosen,
-        audio: Inlet[AudioBlock] | None,
-        frames: Inlet[VideoFrame] | None,
+        audio: Inlet[AudioBlock | Pause] | None,
+        frames: Inlet[VideoFrame | Pause] | None,
         playback: Playback,
     ) -> OwnedThread:
         outlets = Outlets(audio if each.audio else None, frames if each.video else None)
@@ -233,7 +234,7 @@ class Pipeline:
 
     def _end(
         self,
-        inlets: list[Inlet[AudioBlock] | Inlet[VideoFrame] | Inlet[FrameFace]],
+        inlets: list[Inlet[AudioBlock | Pause] | Inlet[VideoFrame | Pause] | Inlet[FrameFace | Pause]],
         segments: SegmentQueue,
         threads: list[OwnedThread],
         working: OwnedThread,

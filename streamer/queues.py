@@ -5,12 +5,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-__all__ = ["DropPolicy", "Inlet"]
+__all__ = ["DropPolicy", "Inlet", "Pause"]
 
 Item = TypeVar("Item")
 DropPolicy = Literal["block", "drop_oldest"]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Says, among a source's items, that none will come whose timestamp is before `t` seconds."""
+
+    t: float
 
 
 class Inlet(Generic[Item]):

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 
-from engines.frontend.clip import REACH_S, FrameFace
+from engines.frontend.clip import FrameFace
 from engines.frontend.grid import seconds, segment_count, segment_end
 from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
@@ -21,7 +21,7 @@ from engines.media.audio import AudioBlock
 from streamer.clock import LiveClock, RecordedClock, StreamClock
 from streamer.meters import Meters
 from streamer.placement import AudioPlacer
-from streamer.queues import Inlet
+from streamer.queues import Inlet, Pause
 from streamer.segments import SegmentQueue, TimedSegment
 
 __all__ = ["Segmenting", "SegmentingOptions"]
@@ -79,8 +79,8 @@ class Segmenting:
 
     def __init__(
         self,
-        audio: Inlet[AudioBlock] | None,
-        faces: Inlet[FrameFace] | None,
+        audio: Inlet[AudioBlock | Pause] | None,
+        faces: Inlet[FrameFace | Pause] | None,
         condition: threading.Condition,
         segments: SegmentQueue,
         meters: Meters,
@@ -91,6 +91,7 @@ class Segmenting:
         self._segments, self._meters, self._options = segments, meters, options
         self._segmenter = Segmenter(audio=audio is not None, video=faces is not None)
         self._audio_lateness, self._video_lateness = _Lateness(), _Lateness()
+        self._next_frame = float("-inf")  # grid time before which no frame will come
         self._limit: int | None = None  # number of segments, once it is known
         if options.duration_s is not None:
             self._limit = segment_count(options.duration_s)
@@ -131,9 +132,11 @@ class Segmenting:
                 elif not self._due():
                     self._condition.wait(self._patience())
                     return True
-        if block is not None:
+        if isinstance(block, AudioBlock):
             self._place(block)
-        if face is not None:
+        if isinstance(face, Pause):
+            self._next_frame = self._clock.to_grid(face.t)
+        elif face is not None:
             self._look(face)
         if block is None and face is None:
             self._cut()
@@ -162,10 +165,10 @@ class Segmenting:
         end = seconds(segment_end(self._segmenter.next_index))
         if self._faces is None or self._faces.ended or self._segmenter.video_end >= end:
             return True
-        # A frame after the end may still be the nearest to the last ticks.
-        return not self._live and self._begins(self._faces, self._options.video_start) > end + REACH_S
+        coming = max(self._next_frame, self._begins(self._faces, self._options.video_start))
+        return coming >= end and self._segmenter.settled_by(coming)
 
-    def _begins(self, inlet: Inlet[AudioBlock] | Inlet[FrameFace], start: float | None) -> float:
+    def _begins(self, inlet: Inlet[AudioBlock | Pause] | Inlet[FrameFace | Pause], start: float | None) -> float:
         """Grid time before which a source has nothing more: it may start late, or have gaps."""
         first = inlet.first(lambda item: item.t)
         known = first if first is not None else start

@@ -10,7 +10,7 @@ from engines.frontend.clip import FrameFace
 from engines.frontend.face import FaceTracker
 from engines.media.video import VideoFrame
 from streamer.meters import Meters
-from streamer.queues import Inlet
+from streamer.queues import Inlet, Pause
 from streamer.threads import yield_to_others
 
 __all__ = ["Vision"]
@@ -22,8 +22,8 @@ class Vision:
     def __init__(
         self,
         tracker: FaceTracker,
-        frames: Inlet[VideoFrame],
-        faces: Inlet[FrameFace],
+        frames: Inlet[VideoFrame | Pause],
+        faces: Inlet[FrameFace | Pause],
         meters: Meters,
         late_s: float,
     ) -> None:
@@ -36,8 +36,13 @@ class Vision:
         cv2.setNumThreads(1)  # the engine needs the cores; a face is too small to share out
         yield_to_others()  # the engine's threads wait for each other, so one that is held up holds up all
         while (frame := self._frames.get()) is not None:
+            t = frame.t - self._late_s
+            # A segment that this frame can't belong to need not wait until it was looked at.
+            self._faces.put(Pause(t))
+            if isinstance(frame, Pause):
+                continue
             begun = time.perf_counter()
-            face = self._tracker.update(frame.t - self._late_s, frame.image)
+            face = self._tracker.update(t, frame.image)
             self._meters.spend("vision", time.perf_counter() - begun)
             self._meters.frames.add()
             self._meters.levels.brightness = face.brightness

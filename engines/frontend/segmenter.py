@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.clip import FrameFace, TickTrack, sixteen
-from engines.frontend.grid import SEGMENT_TICKS, SHIFT_TICKS, seconds, segment_end, segment_start
+from engines.frontend.clip import REACH_S, FrameFace, TickTrack, sixteen
+from engines.frontend.grid import SEGMENT_TICKS, SHIFT_TICKS, seconds, segment_end, segment_start, tick_seconds
 from engines.frontend.logmel import mel_input
 from engines.frontend.ring import AudioRing
 from engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
@@ -108,6 +108,11 @@ class Segmenter:
         """Take the next frame of video, later than the one before."""
         self._ticks.push(frame)
         self._video_end = frame.t
+
+    def settled_by(self, t: float) -> bool:
+        """Whether a next frame at grid time `t` could serve no tick of the next segment: the nearest are there."""
+        last = tick_seconds(self.next_index * SHIFT_TICKS + SEGMENT_TICKS - 1)
+        return t - last > REACH_S or last - self._video_end <= t - last
 
     def cut(self) -> Segment:
         """Cut the next segment from what has come."""

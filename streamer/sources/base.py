@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from engines.media.audio import AudioBlock
 from engines.media.video import VideoFrame
-from streamer.queues import Inlet
+from streamer.queues import Inlet, Pause
 
 __all__ = ["Outlets", "Playback", "Source"]
 
@@ -18,8 +18,8 @@ __all__ = ["Outlets", "Playback", "Source"]
 class Outlets:
     """Where a source puts what it captures; None for a modality that is not wanted of it."""
 
-    audio: Inlet[AudioBlock] | None
-    video: Inlet[VideoFrame] | None
+    audio: Inlet[AudioBlock | Pause] | None
+    video: Inlet[VideoFrame | Pause] | None
 
     def finish(self) -> None:
         """Say that nothing more will come."""

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engines.media.audio import AudioBlock
 from engines.media.container import TrackKind, redacted
 from engines.media.track import AudioTrack, VideoTrack
+from engines.media.video import VideoFrame
+from streamer.queues import Inlet, Pause
 from streamer.sources.base import Outlets, Playback, Source
+from streamer.threads import yield_to_others
 
 __all__ = ["Recording"]
+
+_PAUSE_S = 0.1  # a longer one is announced, so that nobody waits for what the file doesn't have
 
 
 class Recording(Source):
@@ -28,21 +34,40 @@ class Recording(Source):
 
     def run(self, outlets: Outlets, playback: Playback) -> None:
         """See `Source`. Each item is decoded ahead of its time and given when a live source would give it."""
+        yield_to_others()
         if isinstance(self._track, AudioTrack) and outlets.audio is not None:
+            last = self._track.start
             for block in self._track:
-                due = playback.wait_until(block.end)
-                if not due or not outlets.audio.put(replace(block, t=playback.stamp(block.t))):
+                if not self._give(outlets.audio, block, last, block.end, playback):
                     return
-            if playback.wait_until(self._track.end):
-                outlets.audio.close(end=playback.stamp(self._track.end))
+                last = block.end
+            self._end(outlets.audio, playback)
         elif isinstance(self._track, VideoTrack) and outlets.video is not None:
+            last = self._track.start
             for frame in self._track:
-                due = playback.wait_until(frame.t)
-                if not due or not outlets.video.put(replace(frame, t=playback.stamp(frame.t))):
+                if not self._give(outlets.video, frame, last, frame.t, playback):
                     return
-            if playback.wait_until(self._track.end):
-                outlets.video.close(end=playback.stamp(self._track.end))
+                last = frame.t
+            self._end(outlets.video, playback)
 
     def close(self) -> None:
         """See `Source`."""
         self._track.__exit__(None, None, None)
+
+    def _give(
+        self,
+        inlet: Inlet[AudioBlock | Pause] | Inlet[VideoFrame | Pause],
+        item: AudioBlock | VideoFrame,
+        last: float,
+        due: float,
+        playback: Playback,
+    ) -> bool:
+        """Hand an item on when it is due; False once nobody wants it."""
+        t = playback.stamp(item.t)
+        if item.t - last > _PAUSE_S and not inlet.put(Pause(t)):
+            return False
+        return playback.wait_until(due) and inlet.put(replace(item, t=t))  # type: ignore[arg-type]
+
+    def _end(self, inlet: Inlet[AudioBlock | Pause] | Inlet[VideoFrame | Pause], playback: Playback) -> None:
+        if playback.wait_until(self._track.end):
+            inlet.close(end=playback.stamp(self._track.end))

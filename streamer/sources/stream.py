@@ -15,7 +15,7 @@ from engines.media.audio import AudioBlock, AudioUnpacker
 from engines.media.container import first_stream, open_container, redacted
 from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
-from streamer.queues import Inlet
+from streamer.queues import Inlet, Pause
 from streamer.sources.base import Outlets, Playback, Source
 from streamer.sources.sample_clock import RunningMinimum
 
@@ -65,7 +65,7 @@ class ArrivalClock:
 class _AudioTrack:
     """Blocks of audio on their way from packets to their queue, in rising order."""
 
-    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[AudioBlock]) -> None:
+    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[AudioBlock | Pause]) -> None:
         self.decoder = PacketDecoder(url, "audio")
         self._clock, self._outlet = clock, outlet
         self._unpacker = AudioUnpacker()
@@ -89,7 +89,7 @@ class _AudioTrack:
 class _VideoTrack:
     """Pictures on their way from packets to their queue, in rising order."""
 
-    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[VideoFrame], *, timed: bool) -> None:
+    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[VideoFrame | Pause], *, timed: bool) -> None:
         self.decoder = PacketDecoder(url, "video")
         self._clock, self._outlet, self._timed = clock, outlet, timed
         self._unpacker = VideoUnpacker(30.0, live=True)
