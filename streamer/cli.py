@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -168,7 +169,7 @@ def listen(
     stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the JSON as received.")] = False,
     timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Give up after so many seconds without a message.")
+        float | None, typer.Option(metavar="S", min=0.0, help="Give up after so many seconds without a message.")
     ] = None,
     count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many events.")] = None,
     until_end: Annotated[bool, typer.Option("--until-end", help="End when the session ends.")] = False,
@@ -194,17 +195,21 @@ def main() -> None:
     """Run the command; a failure prints one line, with exit code 1, or 2 for a wrong option."""
     # NumPy only has small matrices here, and its threads would take the cores from the engine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if not sys.stdout:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
         code = app(prog_name="emostream", standalone_mode=False)
+        sys.stdout.flush()
     except _UsageError as error:
         _fail(error.format_message(), 2)
     except ConfigError as error:
         _fail(str(error), 2)
     except EmostreamError as error:
         _fail(str(error), 1)
+    except OSError as error:
+        _fail(f"standard output can't be written: {error.strerror}", 1)
     except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    sys.stdout.flush()
+        os._exit(130)
     # A thread that a driver holds must not hold the exit.
     os._exit(code or 0)
 
@@ -216,6 +221,7 @@ def _run(config: Config) -> None:
     from streamer.view import View
 
     assert config.bundle is not None
+    stop = _stop_on_signals()
     bundle = Bundle.load(config.bundle)
     log = logging.getLogger("emostream")
     hooks: list[Any] = []
@@ -224,13 +230,9 @@ def _run(config: Config) -> None:
         for hook in hooks:
             hook.on_event(event)
 
-    pipeline = Pipeline(config, bundle, on_event)
-    log.info("%s; publishing on %s as stream %s", pipeline.engine_reason, config.publish, config.stream)
+    pipeline = Pipeline(config, bundle, on_event, stop)
     if not bundle.manifest.trained:
         log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # A handler may not take the locks of an event: it may have interrupted the thread that holds them.
-        signal.signal(number, lambda *_: threading.Thread(target=pipeline.stop, daemon=True).start())
     if config.view:
         view = View(pipeline)
         hooks.append(view)
@@ -245,6 +247,16 @@ def _run(config: Config) -> None:
     pipeline.run()
 
 
+def _stop_on_signals() -> threading.Event:
+    """An event that is set when the user, the terminal or a supervisor asks for the end."""
+    stop = threading.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            # A handler may not take the locks of an event: it may have interrupted the thread that holds them.
+            signal.signal(getattr(signal, name), lambda *_: threading.Thread(target=stop.set, daemon=True).start())
+    return stop
+
+
 def _set_up_log(verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("emostream: %(levelname)s: %(message)s"))
@@ -257,5 +269,6 @@ def _set_up_log(verbose: bool) -> None:
 
 def _fail(message: str, code: int) -> NoReturn:
     print(f"emostream: error: {message}", file=sys.stderr, flush=True)  # noqa: T201
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     os._exit(code)

@@ -18,6 +18,7 @@ else:
 __all__ = ["Config", "read_config_file"]
 
 _MAX_AV_OFFSET_MS = 2000.0
+_MAX_DURATION_S = 1e8  # three years
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +63,8 @@ class Config:
             raise ConfigError("--input brings its own picture and sound; leave out --camera and --mic")
         if self.camera == "none" and self.mic == "none":
             raise ConfigError("--camera none and --mic none leave nothing to watch or to hear; leave out one of them")
-        if self.duration_s is not None and not 0 < self.duration_s < float("inf"):
-            raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0")
+        if self.duration_s is not None and not 0 < self.duration_s <= _MAX_DURATION_S:
+            raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
         if not abs(self.av_offset_ms) <= _MAX_AV_OFFSET_MS:
             raise ConfigError(
                 f"--av-offset-ms is {self.av_offset_ms}, expected -{_MAX_AV_OFFSET_MS:.0f} to {_MAX_AV_OFFSET_MS:.0f}"
@@ -78,6 +79,17 @@ class Config:
             )
 
 
+# The TOML types of the options that are not plain texts.
+_KINDS: dict[str, tuple[type, ...]] = {
+    "camera": (int, str),
+    "mic": (int, str),
+    "view": (bool,),
+    "fast": (bool,),
+    "duration": (int, float),
+    "av-offset-ms": (int, float),
+}
+
+
 def read_config_file(path: Path) -> dict[str, Any]:
     """The options in a TOML file, by the names they have on the command line (`av-offset-ms = 40`).
 
@@ -89,7 +101,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
             options = tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"configuration {path} can't be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration {path} is no TOML: {error}") from None
     known = {field.name.removesuffix("_s").replace("_", "-") for field in fields(Config)}
     unknown = sorted(set(options) - known)
@@ -97,6 +109,11 @@ def read_config_file(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"configuration {path} holds {', '.join(unknown)}; expected options among {', '.join(sorted(known))}"
         )
+    for name, value in options.items():
+        expected = _KINDS.get(name, (str,))
+        if type(value) not in expected:
+            kinds = " or ".join(kind.__name__ for kind in expected)
+            raise ConfigError(f"configuration {path}: {name} is {value!r}, expected {kinds}")
     return {
         name.replace("-", "_"): str(value) if name in ("camera", "mic") else value for name, value in options.items()
     }

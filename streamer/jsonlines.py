@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Protocol
@@ -37,7 +38,9 @@ class JsonLinesWriter:
         path = Path(self._path)
         try:
             self._torn = _ends_torn(path)
-            self._sink = path.open("ab", buffering=0)
+            # A pipe that nobody reads must not hold up the start, nor a full one the publishing.
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0), 0o666)
+            self._sink = os.fdopen(descriptor, "ab", buffering=0)
         except OSError as error:
             raise PublishError(
                 f"can't write events to {path}: {error.strerror}; choose a file in a folder that exists and that "

@@ -57,12 +57,25 @@ _POLL_S = 0.02
 class Pipeline:
     """One stream, from its sources to its events. The constructor opens nothing; `run` does it all."""
 
-    def __init__(self, config: Config, bundle: Bundle, on_event: Callable[[Event], None] | None = None) -> None:
-        """Prepare a session; `on_event` is called in the publisher's thread after each event was sent."""
+    def __init__(
+        self,
+        config: Config,
+        bundle: Bundle,
+        on_event: Callable[[Event], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Prepare a session.
+
+        Args:
+            config: the options.
+            bundle: what recognises.
+            on_event: called in the publisher's thread after each event was sent.
+            stop: ends the session within a second once it is set.
+        """
         self.config, self.bundle = config, bundle
         self.meters = Meters()
         self.engine, self.engine_reason = choose_engine(config.engine, bundle, config.precision)
-        self._stop = threading.Event()
+        self._stop = stop or threading.Event()
         self._failure: BaseException | None = None
         self._lost: list[str] = []
         self._late_s = config.av_offset_ms / 1000.0
@@ -77,12 +90,8 @@ class Pipeline:
         )
         self.status = StatusReporter(bundle, self.engine, self.meters, self.publisher, self._unix_offset)
 
-    def stop(self) -> None:
-        """Ask the session to end; `run` then returns within a second."""
-        self._stop.set()
-
     def run(self, on_tick: Callable[[], None] | None = None, tick_s: float = 0.2) -> None:
-        """Run the session to its end, or until `stop`.
+        """Run the session to its end, or until it is stopped.
 
         Args:
             on_tick: called in this thread about every `tick_s` seconds while the session runs.
@@ -93,6 +102,7 @@ class Pipeline:
         """
         detector = YuNet(self.config.face_model) if self.config.face_model else ViolaJones()
         with self.publisher:
+            _log.info("%s; publishing on %s", self.engine_reason, self.publisher.endpoint)
             chosen = self._open_sources()
             if chosen:
                 self._run(chosen, FaceTracker(detector), on_tick or (lambda: None), tick_s)

@@ -138,7 +138,7 @@ class Publisher:
             if self._dropped == 1:
                 logger.warning("the publisher's queue is full (%d events); dropping new events", QUEUE_SIZE)
 
-    def stop(self, timeout: float = 5.0) -> None:
+    def stop(self, timeout: float = 1.0) -> None:
         """Send what is queued, close, and wait for the thread; returns after `timeout` seconds at the latest.
 
         Raises:

@@ -31,6 +31,7 @@ class OnnxRuntimeEngine(HostEngine):
         """See `Engine`."""
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.log_severity_level = 3

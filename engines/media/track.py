@@ -18,7 +18,7 @@ from typing_extensions import Self
 from engines.errors import SourceError
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock, AudioUnpacker
-from engines.media.container import TrackKind, first_stream, open_container, redacted
+from engines.media.container import TrackKind, first_stream, is_url, open_container, redacted
 from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
 
@@ -50,12 +50,13 @@ class Track(ABC, Generic[Item]):
             stream = first_stream(self._container, self.kind)
             if stream is None:
                 raise SourceError(f"{redacted(self.path)} has no {self.kind} track")
-            self._limit = _end_of_edit(self._container.format.name, stream)
+            self._limit = _end_of_edit(self.path, self._container.format.name, stream)
             self._items: Iterator[Item] = self._decode(stream)
             self._first: Item | None = next(self._items, None)
             if self._first is None:
                 raise SourceError(
                     f"{redacted(self.path)}: nothing of its {self.kind} track can be decoded; it is damaged"
+                    + (", or its server can't seek: download it first" if is_url(self.path) else "")
                 )
         except BaseException:
             self._container.close()
@@ -140,8 +141,9 @@ class VideoTrack(Track[VideoFrame]):
                 yield from unpacker.push(frame)
 
 
-def _end_of_edit(container: str, stream: Stream) -> float:
+def _end_of_edit(path: str, container: str, stream: Stream) -> float:
     """Where the edit list of an MP4 or MOV ends a track; decoders give a little more. Elsewhere lengths are guesses."""
-    if "mp4" not in container.split(",") or not stream.duration or stream.time_base is None:
+    # Where a server can't seek, FFmpeg knows the length of the first fragment only.
+    if is_url(path) or "mp4" not in container.split(",") or not stream.duration or stream.time_base is None:
         return float("inf")
     return float(((stream.start_time or 0) + stream.duration) * stream.time_base)

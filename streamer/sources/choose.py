@@ -20,6 +20,7 @@ __all__ = ["Chosen", "open_sources"]
 
 _log = logging.getLogger("emostream")
 
+_INDEX = re.compile(r"[0-9]{1,4}")
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,4}$")
 
 
@@ -71,7 +72,7 @@ def _choose(config: Config) -> list[Chosen]:
     chosen = []
     if config.camera is None:
         chosen.append(Chosen(Camera(0), audio=False, video=True, named=False))
-    elif config.camera.isdigit():
+    elif _INDEX.fullmatch(config.camera):
         chosen.append(Chosen(Camera(int(config.camera)), audio=False, video=True, named=True))
     elif config.camera.startswith("/dev/"):
         chosen.append(Chosen(Camera(config.camera), audio=False, video=True, named=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import deque
@@ -110,7 +111,7 @@ class Microphone(Source):
         """See `Source`."""
         sounddevice = load_portaudio()
         device: int | str | None = None if self._device == "default" else self._device
-        if isinstance(device, str) and device.isdigit():
+        if isinstance(device, str) and re.fullmatch(r"[0-9]{1,4}", device):
             device = int(device)
         try:
             info = sounddevice.query_devices(device, "input")
