@@ -30,6 +30,7 @@ _DEADLINE_S = 0.1  # after the end of a live segment, and what its sources are u
 _MAX_USUAL_S = 0.5
 _USUAL_ITEMS = 50
 _MAX_AHEAD_S = 2.0
+_LONG_S = 60.0  # something will be put, or closed, before
 _USUAL_FOR_S = 1.0  # a source that gives nothing for so long is not waited for
 _FIRST_WAIT_S = 0.1  # for a second live source, once the first has given something
 _SILENT_START_S = 1.0  # live sources that give nothing: the grid begins without them
@@ -129,8 +130,8 @@ class Segmenting:
                     self._limit = self._total()
                     if self._segmenter.next_index >= self._limit:
                         return False
-                elif not self._due():
-                    self._condition.wait(self._patience())
+                elif (patience := self._patience()) > 0.0:
+                    self._condition.wait(patience)
                     return True
         if isinstance(block, AudioBlock):
             self._place(block)
@@ -191,18 +192,15 @@ class Segmenting:
             length = min(length, self._options.duration_s)
         return segment_count(max(length, 1.0 / SAMPLE_RATE))
 
-    def _due(self) -> bool:
-        return (self._audio_complete() and self._video_complete()) or self._patience() <= 0.0
-
     def _patience(self) -> float:
-        """Seconds until the next segment leaves with what there is."""
+        """Seconds until the next segment leaves: once it has all it can get, or with what there is."""
+        captured = self._clock.captured_at(seconds(segment_end(self._segmenter.next_index)))
+        until_end = 0.0 if captured is None else captured - time.monotonic()
+        if self._audio_complete() and self._video_complete():
+            return until_end  # a recording's pause is known before it has been played
         if not self._live:
-            return 60.0
-        end = seconds(segment_end(self._segmenter.next_index))
-        captured = self._clock.captured_at(end)
-        assert captured is not None
-        usual = max(self._audio_lateness.usual, self._video_lateness.usual)
-        return captured + usual + _DEADLINE_S - time.monotonic()
+            return _LONG_S
+        return until_end + max(self._audio_lateness.usual, self._video_lateness.usual) + _DEADLINE_S
 
     def _place(self, block: AudioBlock) -> None:
         begun = time.perf_counter()

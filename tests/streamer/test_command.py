@@ -118,6 +118,20 @@ def test_a_damaged_bundle(tmp_path, clip, bundle_folder):
     assert "does not exist" in one_line_error(run("--input", clip, "--bundle", tmp_path / "none"))
 
 
+def test_a_pipe_that_nobody_reads(tmp_path, clip, bundle_folder):
+    os.mkfifo(tmp_path / "pipe")
+    error = one_line_error(run("--input", clip, "--bundle", bundle_folder, "--output", tmp_path / "pipe", timeout=20))
+    assert "can't write events to" in error
+
+
+def test_closed_and_full_outputs():
+    for redirection, code in ((">&-", 0), (">/dev/full", 1)):
+        shell = f"{' '.join(COMMAND)} devices {redirection}"
+        done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=30, check=False)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_a_port_in_use(clip, bundle_folder):
     with zmq.Context() as context, context.socket(zmq.PUB) as taken:
         number = taken.bind_to_random_port("tcp://127.0.0.1")

@@ -152,3 +152,32 @@ def test_a_gap_in_the_sound_is_missing_and_moves_nothing(tmp_path, bundle_folder
     # Segments 2 and 3 hold all of the gap: half of their audio never arrived.
     assert [e["reason"]["audio"] for e in segments[2:4]] == ["source_lost"] * 2
     assert segments[5]["reason"]["audio"] != "source_lost"
+
+
+def test_a_gap_in_the_picture_holds_nothing_up(tmp_path, bundle_folder, voice):
+    times = [n / 30 for n in range(20)] + [3.5 + n / 30 for n in range(15)]
+    file = write_media(tmp_path / "gap.mkv", sound=voice, frame_times=times)
+    segments = emotions(events_of("--input", file, "--bundle", bundle_folder))
+    assert len(segments) == segment_count(4.0)
+    assert max(e["latency_ms"] for e in segments) < 1500
+    assert {e["reason"]["video"] for e in segments[4:9]} == {"source_lost"}
+    fast = emotions(events_of("--input", file, "--bundle", bundle_folder, "--fast"))
+    assert [deterministic(e) for e in segments] == [deterministic(e) for e in fast]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("output = false", "output is False, expected str"),
+        ("camera = true", "camera is True, expected int or str"),
+        ("duration = true", "duration is True, expected int or float"),
+        ('fast = "yes"', "fast is 'yes', expected bool"),
+        ("stream = 3", "stream is 3, expected str"),
+    ],
+)
+def test_types_in_a_config_file(tmp_path, line, message):
+    config = tmp_path / "emostream.toml"
+    config.write_text(line)
+    assert message in one_line_error(run("--config", config))
+    config.write_bytes(b"\xff\xfe")
+    assert "is no TOML" in one_line_error(run("--config", config))
