@@ -43,8 +43,10 @@ class AudioPlacer:
             self._segmenter.skip_audio(measured)
         elif measured < end:
             overlap = min(end - measured, samples.size)
-            if measured >= 0:
+            if self._expected is not None:
                 self.late_samples += overlap
             samples = samples[overlap:]
-        self._segmenter.push_audio(samples)
-        self._expected = self._segmenter.audio_end
+        # A source that begins before its place on the grid has lost nothing: it has only begun early.
+        if samples.size:
+            self._segmenter.push_audio(samples)
+            self._expected = self._segmenter.audio_end

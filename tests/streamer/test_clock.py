@@ -94,11 +94,22 @@ def test_a_gap_that_nobody_announced():
     assert placer.missing_samples == pytest.approx(16_000 - 640, abs=10)
 
 
-def test_audio_before_the_grid_is_cut():
+def test_audio_before_the_grid_is_cut_and_not_lost():
     ring = Ring()
     placer = AudioPlacer(ring, LiveClock(1.0, 0.0))
-    placer.place(AudioBlock(0.99, np.zeros(BLOCK, np.float32)))
+    for t in (0.95, 0.97, 0.99):
+        placer.place(AudioBlock(t, np.zeros(BLOCK, np.float32)))
     assert (ring.audio_end, placer.late_samples) == (160, 0)
+
+
+def test_a_microphone_that_joins_late_lies_by_its_timestamps():
+    ring = Ring()
+    placer = AudioPlacer(ring, LiveClock(0.0, 0.0))
+    ring.skip_audio(16_000)
+    for n in range(10):
+        placer.place(AudioBlock(0.966 + n * 0.02, np.zeros(BLOCK, np.float32)))
+    assert placer.late_samples == 0
+    assert ring.audio_end == round((0.966 + 0.2) * 16_000)
 
 
 def test_recorded_clock():
