@@ -178,18 +178,15 @@ class Pipeline:
 
     def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:
         """Begin the session: from now on recordings play, and their grid begins with the earliest track."""
-        starts: dict[str, float] = {}
-        for each in chosen:
-            if each.source.start_time is not None:
-                kind = "video" if each.video else "audio"
-                starts[kind] = each.source.start_time - (self._late_s if each.video else 0.0)
-        t0, now = min(starts.values(), default=0.0), time.monotonic()
+        starts = [
+            each.source.start_time - (self._late_s if each.video else 0.0)
+            for each in chosen
+            if each.source.start_time is not None
+        ]
+        t0, now = min(starts, default=0.0), time.monotonic()
         playback = Playback(t0, now, fast=self.config.fast, live=not recorded, stop=self._stop)
         clock = RecordedClock(t0, now, self._unix_offset, fast=self.config.fast) if recorded else None
-        options = SegmentingOptions(
-            clock, self._unix_offset, self.config.duration_s, starts.get("audio"), starts.get("video")
-        )
-        return playback, options
+        return playback, SegmentingOptions(clock, self._unix_offset, self.config.duration_s)
 
     def _reader(
         self,

@@ -44,15 +44,11 @@ class SegmentingOptions:
         clock: of recordings; None for live sources, whose clock begins with their first timestamp.
         unix_offset: Unix time minus monotonic time, in seconds, fixed for the session.
         duration_s: grid time after which the session ends; None for no limit.
-        audio_start: timestamp of a recording's first sample, in seconds; None for a live source.
-        video_start: timestamp of a recording's first frame, in seconds; None for a live source.
     """
 
     clock: RecordedClock | None
     unix_offset: float
     duration_s: float | None
-    audio_start: float | None = None
-    video_start: float | None = None
 
 
 class _Lateness:
@@ -148,7 +144,7 @@ class Segmenting:
         # far ahead, after the process was held up, waits until the grid has come near: the ring holds seconds only.
         if self._live:
             end = seconds(segment_end(self._segmenter.next_index))
-            return self._audio is not None and self._begins(self._audio, None) < end + _MAX_AHEAD_S
+            return self._audio is not None and self._coming(self._audio) < end + _MAX_AHEAD_S
         return not self._audio_complete()
 
     def _wants_video(self) -> bool:
@@ -159,21 +155,20 @@ class Segmenting:
         end = segment_end(self._segmenter.next_index)
         if self._audio is None or self._audio.ended or self._segmenter.audio_end >= end:
             return True
-        return not self._live and self._begins(self._audio, self._options.audio_start) >= seconds(end)
+        return not self._live and self._coming(self._audio) >= seconds(end)
 
     def _video_complete(self) -> bool:
         """Whether the next segment has all the frames it can get, and the one after its end."""
         end = seconds(segment_end(self._segmenter.next_index))
         if self._faces is None or self._faces.ended or self._segmenter.video_end >= end:
             return True
-        coming = max(self._next_frame, self._begins(self._faces, self._options.video_start))
+        coming = max(self._next_frame, self._coming(self._faces))
         return coming >= end and self._segmenter.settled_by(coming)
 
-    def _begins(self, inlet: Inlet[AudioBlock | Pause] | Inlet[FrameFace | Pause], start: float | None) -> float:
-        """Grid time before which a source has nothing more: it may start late, or have gaps."""
+    def _coming(self, inlet: Inlet[AudioBlock | Pause] | Inlet[FrameFace | Pause]) -> float:
+        """Grid time before which a source has nothing more, as far as its queue tells."""
         first = inlet.first(lambda item: item.t)
-        known = first if first is not None else start
-        return self._clock.to_grid(known) if known is not None else float("-inf")
+        return float("-inf") if first is None else self._clock.to_grid(first)
 
     @property
     def _live(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.errors import ConfigError, SourceError
-from engines.media.container import Contents, TrackKind, is_url, redacted
+from engines.media.container import Contents, is_url, redacted
 from streamer.config import Config
 from streamer.sources.base import Source
 from streamer.sources.camera import Camera
@@ -97,5 +97,9 @@ def _of_medium(path: str, *, audio: bool, video: bool) -> list[Chosen]:
             _log.warning("%s has no %s track; going on with the other", redacted(path), kind)
     if contents.live:
         return [Chosen(NetworkStream(path), audio_there, video_there, named=True)]
-    kinds: list[TrackKind] = [k for k, there in (("audio", audio_there), ("video", video_there)) if there]  # type: ignore[misc]
-    return [Chosen(Recording(path, kind), kind == "audio", kind == "video", named=True) for kind in kinds]
+    tracks: list[Chosen] = []
+    if audio_there:
+        tracks.append(Chosen(Recording(path, "audio"), audio=True, video=False, named=True))
+    if video_there:
+        tracks.append(Chosen(Recording(path, "video"), audio=False, video=True, named=True))
+    return tracks

@@ -36,14 +36,14 @@ class Recording(Source):
         """See `Source`. Each item is decoded ahead of its time and given when a live source would give it."""
         yield_to_others()
         if isinstance(self._track, AudioTrack) and outlets.audio is not None:
-            last = self._track.start
+            last = playback.t0
             for block in self._track:
                 if not self._give(outlets.audio, block, last, block.end, playback):
                     return
                 last = block.end
             self._end(outlets.audio, playback)
         elif isinstance(self._track, VideoTrack) and outlets.video is not None:
-            last = self._track.start
+            last = playback.t0
             for frame in self._track:
                 if not self._give(outlets.video, frame, last, frame.t, playback):
                     return

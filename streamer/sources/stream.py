@@ -17,7 +17,7 @@ from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
 from streamer.queues import Inlet, Pause
 from streamer.sources.base import Outlets, Playback, Source
-from streamer.sources.sample_clock import RunningMinimum
+from streamer.sources.running_minimum import RunningMinimum
 
 __all__ = ["ArrivalClock", "NetworkStream"]
 
@@ -125,13 +125,12 @@ class NetworkStream(Source):
         except av.error.FFmpegError as error:
             # FFmpeg says so of Motion JPEG without a last boundary; a connection that breaks has errors of its own.
             reason = _ENDED if error.errno == errno.EIO else str(error.strerror)
-        finally:
-            self._container.close()
         if not playback.stop.is_set():
             raise SourceError(f"{self.name} was lost: {reason}")
 
     def close(self) -> None:
-        """See `Source`. FFmpeg's read time-out bounds the wait for a silent server."""
+        """See `Source`."""
+        self._container.close()
 
     def _read(self, outlets: Outlets, playback: Playback) -> str:
         """Read until the session stops or the stream ends; why it ended."""

@@ -18,7 +18,7 @@ from engines.media.audio import AudioBlock
 from engines.media.video import VideoFrame
 from streamer.queues import Inlet
 from streamer.sources.base import Outlets, Playback
-from streamer.sources.sample_clock import RunningMinimum
+from streamer.sources.running_minimum import RunningMinimum
 from streamer.sources.stream import ArrivalClock, NetworkStream
 from tests.media_files import write_media
 

@@ -30,7 +30,7 @@ def recorded(faces: list[FrameFace], end: float) -> list:
     inlet.close(end=end)
     segments = SegmentQueue(1000, None)
     clock = RecordedClock(0.0, 0.0, 0.0, fast=True)
-    Segmenting(None, inlet, condition, segments, Meters(), SegmentingOptions(clock, 0.0, None, None, 0.0)).run()
+    Segmenting(None, inlet, condition, segments, Meters(), SegmentingOptions(clock, 0.0, None)).run()
     return [timed.segment for timed in segments.take(1000, full=False)]
 
 
