@@ -9,17 +9,21 @@ it as one line. The tree:
     ├── EngineError      a backend that can't be loaded, or that failed while running
     ├── SourceError      a camera, microphone, file or URL that can't be opened or read
     ├── PublishError     an endpoint that can't be bound, or an output file that can't be written
-    └── EventError       a received message that is no event of a known version
+    ├── EventError       a received message that is no event of a known version
+    ├── DataError        a data set, or files made from it, that can't be used
+    └── TrainingError    a training that can't go on
 """
 
 __all__ = [
     "BundleError",
     "ConfigError",
+    "DataError",
     "EmostreamError",
     "EngineError",
     "EventError",
     "PublishError",
     "SourceError",
+    "TrainingError",
 ]
 
 
@@ -49,3 +53,11 @@ class PublishError(EmostreamError):
 
 class EventError(EmostreamError):
     """A received message that is no event of a known version."""
+
+
+class DataError(EmostreamError):
+    """A data set, or files made from it, that can't be used."""
+
+
+class TrainingError(EmostreamError):
+    """A training that can't go on."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
+from engines.frontend.placement import GridClock
+
 __all__ = ["LiveClock", "RecordedClock", "StreamClock"]
 
 # A second-order loop that follows the audio clock (Adriaensen 2005, "Using a DLL to filter time").
@@ -13,11 +15,8 @@ _MAX_STEP_S = 0.5  # after a pause one block may not pull harder than this
 _MAX_SKEW = 1e-3  # no sound card is further off than this
 
 
-class StreamClock(Protocol):
+class StreamClock(GridClock, Protocol):
     """Maps timestamps to the grid, and grid times to the moment of their capture."""
-
-    def to_grid(self, t: float) -> float:
-        """Grid time, in seconds, of a source's timestamp."""
 
     def captured_at(self, grid: float) -> float | None:
         """Monotonic time at which a grid time was captured; None where nothing is captured in real time."""
@@ -36,6 +35,9 @@ class RecordedClock:
     def to_grid(self, t: float) -> float:
         """See `StreamClock`."""
         return t - self._t0
+
+    def follow(self, t: float, grid: float) -> None:
+        """See `StreamClock`. Media times are exact, so there is nothing to follow."""
 
     def captured_at(self, grid: float) -> float | None:
         """See `StreamClock`."""

@@ -15,12 +15,12 @@ from dataclasses import dataclass, replace
 
 from engines.frontend.clip import FrameFace
 from engines.frontend.grid import seconds, segment_count, segment_end
+from engines.frontend.placement import AudioPlacer
 from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
 from streamer.clock import LiveClock, RecordedClock, StreamClock
 from streamer.meters import Meters
-from streamer.placement import AudioPlacer
 from streamer.queues import Inlet, Pause
 from streamer.segments import SegmentQueue, TimedSegment
 

@@ -104,7 +104,8 @@ class SegmentQueue:
             late = item.captured_at is not None and now - item.captured_at > self._max_lag_s
             if not (crowded or late):
                 break
-            self._items[self._stale] = replace(item, segment=replace(item.segment, mel=None, clip=None), stale=True)
+            empty = replace(item.segment, samples=None, mel=None, clip=None, ticks=())
+            self._items[self._stale] = replace(item, segment=empty, stale=True)
             self._stale += 1
             if self._on_drop:
                 self._on_drop()

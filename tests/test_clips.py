@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engines.frontend.grid import segment_count
+from tests.offline import assert_same_as_streamed
 from tests.streamer.running import deterministic, emotions, events_of
 
 # Length of the union of the tracks, in seconds, from the start and duration that the containers state.
@@ -61,6 +62,11 @@ def test_modalities(runs, name):
     else:
         share = sum(face) / len(face)
         assert share == 0.0 if name in FACELESS else share >= 0.97
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_offline_gives_what_the_stream_gives(runs, shared, bundle_folder, name):
+    assert_same_as_streamed(shared / "clips" / name, bundle_folder, emotions(runs(name)))
 
 
 @pytest.mark.parametrize("name", LENGTHS)

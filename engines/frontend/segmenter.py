@@ -30,8 +30,10 @@ class Segment:
 
     Attributes:
         index: k; the segment spans [0.3 k, 0.3 k + 0.655) seconds of the grid.
+        samples: float32 [10480], zero where nothing arrived; None without an audio source.
         mel: float32 [3, 64, 64], or None where the voice is absent.
         clip: uint8 [16, 150, 110, 3], RGB, or None where the face is absent.
+        ticks: the ticks of the grid that the sixteen frames of `clip` serve; empty where the face is absent.
         audio_reason: why the voice is absent; None where it is present.
         video_reason: why the face is absent; None where it is present.
         speech_first: index of the first chunk in `speech`.
@@ -41,8 +43,10 @@ class Segment:
     """
 
     index: int
+    samples: npt.NDArray[np.float32] | None
     mel: npt.NDArray[np.float32] | None
     clip: npt.NDArray[np.uint8] | None
+    ticks: tuple[int, ...]
     audio_reason: AbsenceReason | None
     video_reason: AbsenceReason | None
     speech_first: int
@@ -59,6 +63,27 @@ class Segment:
     def t_end(self) -> float:
         """Grid time of its end in seconds."""
         return seconds(segment_end(self.index))
+
+
+@dataclass(frozen=True, eq=False)
+class _Heard:
+    """The half of a segment that its sound gives."""
+
+    samples: npt.NDArray[np.float32] | None
+    mel: npt.NDArray[np.float32] | None
+    reason: AbsenceReason | None
+    speech_first: int = 0
+    speech: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The half of a segment that its pictures give."""
+
+    clip: npt.NDArray[np.uint8] | None
+    reason: AbsenceReason | None
+    ticks: tuple[int, ...] = ()
+    newest: FrameFace | None = None
 
 
 class Segmenter:
@@ -117,19 +142,20 @@ class Segmenter:
     def cut(self) -> Segment:
         """Cut the next segment from what has come."""
         index = self.next_index
-        mel, audio_reason, speech_first, speech = self._cut_audio(index)
-        clip, video_reason, newest = self._cut_video(index)
+        heard, seen = self._cut_audio(index), self._cut_video(index)
         self.next_index += 1
         return Segment(
             index=index,
-            mel=mel,
-            clip=clip,
-            audio_reason=audio_reason,
-            video_reason=video_reason,
-            speech_first=speech_first,
-            speech=speech,
-            box=newest.box if newest and clip is not None else None,
-            frame_size=newest.size if newest else None,
+            samples=heard.samples,
+            mel=heard.mel,
+            clip=seen.clip,
+            ticks=seen.ticks,
+            audio_reason=heard.reason,
+            video_reason=seen.reason,
+            speech_first=heard.speech_first,
+            speech=heard.speech,
+            box=seen.newest.box if seen.newest and seen.clip is not None else None,
+            frame_size=seen.newest.size if seen.newest else None,
         )
 
     def _detect_speech(self) -> None:
@@ -138,11 +164,9 @@ class Segmenter:
             start = self._speech.chunks * CHUNK_SAMPLES
             self._speech.push(*self._ring.read(start, start + CHUNK_SAMPLES))
 
-    def _cut_audio(
-        self, index: int
-    ) -> tuple[npt.NDArray[np.float32] | None, AbsenceReason | None, int, tuple[bool, ...]]:
+    def _cut_audio(self, index: int) -> _Heard:
         if self._speech is None:
-            return None, "off", 0, ()
+            return _Heard(None, None, "off")
         start, end = segment_start(index), segment_end(index)
         self.skip_audio(end)
         samples, arrived = self._ring.read(start, end)
@@ -152,22 +176,25 @@ class Segmenter:
         voiced = self._speech.speech_samples(start, end) >= VOICED_SAMPLES
         self._speech.forget(segment_start(index + 1))
         if arrived < _ARRIVED_SHARE * SEGMENT_SAMPLES:
-            return None, "source_lost", first, flags
+            return _Heard(samples, None, "source_lost", first, flags)
         if not voiced:
-            return None, "no_voice", first, flags
-        return mel_input(samples), None, first, flags
+            return _Heard(samples, None, "no_voice", first, flags)
+        return _Heard(samples, mel_input(samples), None, first, flags)
 
-    def _cut_video(self, index: int) -> tuple[npt.NDArray[np.uint8] | None, AbsenceReason | None, FrameFace | None]:
+    def _cut_video(self, index: int) -> _Seen:
         if not self._has_video:
-            return None, "off", None
+            return _Seen(None, "off")
         first = index * SHIFT_TICKS
         self._ticks.decide_until(first + SEGMENT_TICKS)
-        frames = [frame for frame in self._ticks.span(first, first + SEGMENT_TICKS) if frame is not None]
+        ticks = enumerate(self._ticks.span(first, first + SEGMENT_TICKS), first)
+        frames = [(tick, frame) for tick, frame in ticks if frame is not None]
         self._ticks.forget(first + SHIFT_TICKS)
         if not frames:
-            return None, "source_lost", None
-        crops = [frame.crop for frame in frames if frame.crop is not None]
-        if len(crops) < _HALF_THE_TICKS:
-            return None, "no_face" if len(frames) >= _HALF_THE_TICKS else "source_lost", frames[-1]
-        newest = next(frame for frame in reversed(frames) if frame.crop is not None)
-        return np.stack(sixteen(crops)), None, newest
+            return _Seen(None, "source_lost")
+        faces = [(tick, frame, frame.crop) for tick, frame in frames if frame.crop is not None]
+        if len(faces) < _HALF_THE_TICKS:
+            lost = len(frames) < _HALF_THE_TICKS
+            return _Seen(None, "source_lost" if lost else "no_face", newest=frames[-1][1])
+        chosen = sixteen(faces)
+        clip = np.stack([crop for _, _, crop in chosen])
+        return _Seen(clip, None, tuple(tick for tick, _, _ in chosen), newest=faces[-1][1])

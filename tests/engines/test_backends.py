@@ -73,8 +73,10 @@ def test_repeated_runs_are_identical(bundle, batch):
 def segment(batch: Batch, index: int, *, audio: bool, video: bool) -> Segment:
     return Segment(
         index=index,
+        samples=None,
         mel=batch.mel[index] if audio else None,
         clip=batch.clip[index] if video else None,
+        ticks=(),
         audio_reason=None if audio else "no_voice",
         video_reason=None if video else "no_face",
         speech_first=0,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engines.frontend.placement import AudioPlacer
 from engines.frontend.segmenter import Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
 from streamer.clock import LiveClock, RecordedClock
-from streamer.placement import AudioPlacer
 
 BLOCK = 320
 

@@ -54,8 +54,10 @@ class Run:
         until = (self.index * 4800 + 10_480) // 512
         segment = Segment(
             index=self.index,
+            samples=None,
             mel=np.zeros(1) if audio is not None else None,
             clip=np.zeros(1) if video is not None else None,
+            ticks=(),
             audio_reason=None if audio is not None else "no_voice",
             video_reason=None if video is not None else "no_face",
             speech_first=self.chunk,

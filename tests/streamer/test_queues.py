@@ -56,7 +56,7 @@ def test_closing_frees_a_waiting_sender_and_receiver():
 
 def timed(index: int, age: float) -> TimedSegment:
     blank = np.zeros(1, np.float32)
-    segment = Segment(index, blank, blank, None, None, 0, (True,), None, None)
+    segment = Segment(index, blank, blank, blank, (), None, None, 0, (True,), None, None)
     now = time.monotonic()
     return TimedSegment(segment, now - age, 0.0, now, Dropped())
 

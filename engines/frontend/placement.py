@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from engines.frontend.segmenter import Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
-from streamer.clock import LiveClock, StreamClock
 
-__all__ = ["AudioPlacer"]
+__all__ = ["AudioPlacer", "GridClock"]
 
 _GAP_S = 0.5  # a timestamp this far off the sample count is no jitter, even of a source that says nothing was lost
+
+
+class GridClock(Protocol):
+    """Maps timestamps to the grid."""
+
+    def to_grid(self, t: float) -> float:
+        """Grid time, in seconds, of a source's timestamp."""
+
+    def follow(self, t: float, grid: float) -> None:
+        """Take in that the sample at `grid` s has the timestamp `t` s, give or take its jitter."""
 
 
 class AudioPlacer:
@@ -20,7 +31,7 @@ class AudioPlacer:
         missing_samples: samples of gaps between blocks.
     """
 
-    def __init__(self, segmenter: Segmenter, clock: StreamClock) -> None:
+    def __init__(self, segmenter: Segmenter, clock: GridClock) -> None:
         """Place into `segmenter` by `clock`."""
         self._segmenter = segmenter
         self._clock = clock
@@ -37,8 +48,7 @@ class AudioPlacer:
         if not follows and self._expected is not None:
             self.missing_samples += max(0, measured - self._expected)
         if follows:
-            if isinstance(self._clock, LiveClock):
-                self._clock.follow(block.t, end / SAMPLE_RATE)
+            self._clock.follow(block.t, end / SAMPLE_RATE)
         elif measured > end:
             self._segmenter.skip_audio(measured)
         elif measured < end:

@@ -1,0 +1,87 @@
+"""A whole recording at once: the segments that the streamer cuts from it, for training and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+from typing_extensions import Self
+
+from engines.frontend.detectors import FaceDetector
+from engines.frontend.face import FaceTracker
+from engines.frontend.grid import seconds, segment_count, segment_end
+from engines.frontend.placement import AudioPlacer
+from engines.frontend.segmenter import Segment, Segmenter
+from engines.frontend.settings import SAMPLE_RATE
+from engines.media.container import Contents
+from engines.media.track import AudioTrack, VideoTrack
+
+__all__ = ["OfflineRecording"]
+
+
+class OfflineRecording:
+    """The segments of one file. `with` opens it; iterating decodes it from beginning to end, once.
+
+    Attributes:
+        length_s: seconds of the grid that its tracks span so far; the whole after the last segment.
+    """
+
+    def __init__(self, path: str, detector: FaceDetector) -> None:
+        """Name the file; nothing is opened yet."""
+        self._path = path
+        self._tracker = FaceTracker(detector)
+        self.length_s = 0.0
+
+    def __enter__(self) -> Self:
+        """Open the tracks there are.
+
+        Raises:
+            SourceError: the file can't be opened, or one of its tracks can't be decoded.
+        """
+        contents = Contents.of(self._path)
+        with ExitStack() as stack:
+            self._audio = stack.enter_context(AudioTrack(self._path)) if contents.audio else None
+            self._video = stack.enter_context(VideoTrack(self._path)) if contents.video else None
+            self._stack = stack.pop_all()
+        self._t0 = min(track.start for track in (self._audio, self._video) if track is not None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def to_grid(self, t: float) -> float:
+        """See `GridClock`: the grid begins with the earlier track."""
+        return t - self._t0
+
+    def follow(self, t: float, grid: float) -> None:
+        """See `GridClock`. Media times are exact, so there is nothing to follow."""
+
+    def __iter__(self) -> Iterator[Segment]:
+        segmenter = Segmenter(audio=self._audio is not None, video=self._video is not None)
+        heard, seen = self._hear(segmenter), self._look(segmenter)
+        hearing, seeing = self._audio is not None, self._video is not None
+        while True:
+            end = segment_end(segmenter.next_index)
+            while hearing and segmenter.audio_end < end:
+                hearing = next(heard, False)
+            while seeing and segmenter.video_end < seconds(end):
+                seeing = next(seen, False)
+            if not (hearing or seeing):
+                break
+            yield segmenter.cut()
+        self.length_s = max(self.to_grid(track.end) for track in (self._audio, self._video) if track is not None)
+        for _ in range(segmenter.next_index, segment_count(max(self.length_s, 1 / SAMPLE_RATE))):
+            yield segmenter.cut()
+
+    def _hear(self, segmenter: Segmenter) -> Iterator[bool]:
+        placer = AudioPlacer(segmenter, self)
+        for block in self._audio or ():
+            placer.place(block)
+            yield True
+
+    def _look(self, segmenter: Segmenter) -> Iterator[bool]:
+        for frame in self._video or ():
+            face = self._tracker.update(frame.t, frame.image)
+            segmenter.push_frame(replace(face, t=self.to_grid(frame.t)))
+            yield True

@@ -1,0 +1,1 @@
+"""Data sets of emotional recordings, each read from the layout its owners distribute."""
