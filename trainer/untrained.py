@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from engines.bundle import FORMAT_VERSION, Bundle, Manifest
 from engines.frontend.settings import FRONTEND
@@ -16,8 +15,9 @@ from engines.heads import HeadName, LinearSVM
 from trainer.export import write_bundle
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
-from trainer.networks.dbn import DBN
+from trainer.networks.fusion import DBN
 from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from trainer.networks.initial import he_weights
 from trainer.networks.presets import Preset
 
 __all__ = ["untrained_graphs", "write_untrained"]
@@ -85,14 +85,14 @@ def write_untrained(out: Path, preset: Preset, labels: tuple[str, ...], name: st
 
 def _audio(preset: Preset, classes: int, generator: torch.Generator) -> Graph:
     network = AlexNet(classes, preset.audio)
-    _he_weights(network, generator)
+    he_weights(network, generator)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (_MEL_MEAN, _MEL_STD))
     return AudioGraph(network, preset.audio, mean, std)
 
 
 def _video(preset: Preset, classes: int, generator: torch.Generator) -> Graph:
     network = C3D(classes, preset.video)
-    _he_weights(network, generator)
+    he_weights(network, generator)
     mean = torch.full((preset.video.planes, 1, 1, 1), _PIXEL_MEAN)
     return VideoGraph(network, preset.video, mean, _PIXEL_STD)
 
@@ -100,22 +100,13 @@ def _video(preset: Preset, classes: int, generator: torch.Generator) -> Graph:
 def _fusion(preset: Preset, classes: int, generator: torch.Generator) -> Graph:
     audio, video = preset.audio.embedding, preset.video.embedding
     network = DBN(classes, audio, video, preset.fusion)
-    _he_weights(network, generator)
+    he_weights(network, generator)
     rms = torch.cat((torch.full((audio,), _AUDIO_RMS), torch.full((video,), _VIDEO_RMS)))
     if network.clipped:
         network.scaling.set(0.0 * rms, _RELU_HIGHEST * rms)
     else:
         network.scaling.set(_RELU_MEAN * rms, _RELU_STD * rms)
     return FusionGraph(network, audio, video)
-
-
-def _he_weights(network: nn.Module, generator: torch.Generator) -> None:
-    """He's initialisation (He et al., ICCV 2015, equation 10): embeddings neither die nor explode with depth."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
 
 
 def _heads(preset: Preset, classes: int, seed: int) -> dict[HeadName, LinearSVM]:

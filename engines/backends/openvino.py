@@ -16,7 +16,7 @@ from engines.backends.base import FloatArray, HostEngine
 from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole
 from engines.errors import EngineError
 
-__all__ = ["OpenVinoEngine"]
+__all__ = ["OpenVinoEngine", "cpu_has_bf16"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 _log = logging.getLogger("emostream")
@@ -38,13 +38,8 @@ class OpenVinoEngine(HostEngine):
 
     def load(self) -> None:
         """See `Engine`. Compiled networks are kept in the user's cache, where that can be written."""
-        # `import openvino` tells Google Analytics of it and leaves ~/intel; no environment variable opts out.
-        # Where openvino_telemetry can't be imported, OpenVINO takes its own stub, which does nothing.
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-        import openvino
-
-        core = openvino.Core()
-        capable = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        core = _core()
+        capable = cpu_has_bf16()
         if self.precision == "bf16" and not capable:
             raise EngineError("this processor does not compute in bf16; take --precision fp32 or auto")
         if self.precision == "auto":
@@ -76,6 +71,20 @@ class OpenVinoEngine(HostEngine):
         except RuntimeError as error:
             raise EngineError(f"OpenVINO failed in the {role} network: {_reason(error)}") from None
         return np.array(result[0], dtype=np.float32)
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this processor computes in bf16, as OpenVINO sees it."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _core() -> Any:
+    # `import openvino` tells Google Analytics of it and leaves ~/intel; no environment variable opts out.
+    # Where openvino_telemetry can't be imported, OpenVINO takes its own stub, which does nothing.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino.Core()
 
 
 def _cache_folder() -> Path | None:

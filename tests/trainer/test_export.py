@@ -22,7 +22,7 @@ from engines.heads import LinearSVM
 from trainer.export import HALF_ELEMENTS, export_onnx, write_bundle
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
-from trainer.networks.dbn import DBN
+from trainer.networks.fusion import DBN
 from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
 from trainer.networks.presets import COMPACT, PAPER, VideoShape
 

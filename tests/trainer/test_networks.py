@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from engines.errors import ConfigError
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
-from trainer.networks.dbn import DBN
-from trainer.networks.presets import COMPACT, PAPER, PRESETS, Preset
+from trainer.networks.fusion import DBN, FC, FusionNetwork
+from trainer.networks.presets import COMPACT, PAPER, PRESETS, FusionShape, Preset
 
 # torchvision.models.alexnet().state_dict(), as published.
 TORCHVISION_ALEXNET = {
@@ -89,11 +90,39 @@ def test_c3d_has_the_published_weights_of_sports_1m() -> None:
     assert len(network.state_dict()) == 2 * len(SPORTS1M_C3D)
 
 
-def test_dbn_has_the_sizes_of_the_paper() -> None:
+@pytest.mark.parametrize("kind", [DBN, FC])
+@pytest.mark.parametrize(
+    ("depth", "widths", "expected"),
+    [
+        (1, {"layers.0": (4096, 8192), "output": (6, 4096)}, 33_583_110),
+        (2, {"layers.0": (4096, 8192), "layers.1": (2048, 4096), "output": (6, 2048)}, 41_961_478),
+        (
+            3,
+            {"layers.0": (4096, 8192), "layers.1": (2048, 4096), "layers.2": (1024, 2048), "output": (6, 1024)},
+            44_053_510,
+        ),
+    ],
+)
+def test_fusion_networks_have_the_structures_of_table_x(
+    kind: type[FusionNetwork], depth: int, widths: dict[str, tuple[int, int]], expected: int
+) -> None:
     with torch.device("meta"):
-        network = DBN(6, 4096, 4096)
-    assert weights(network) == {"hidden": (4096, 8192), "joint": (2048, 4096), "output": (6, 2048)}
+        network = kind(6, 4096, 4096, PAPER.fusion.at_depth(depth))
+    assert weights(network) == widths
+    assert parameters(network) == expected
     assert {"scaling.offset", "scaling.scale"} <= set(network.state_dict())
+
+
+def test_two_hidden_layers_are_the_default() -> None:
+    assert PAPER.fusion.at_depth(2) == PAPER.fusion
+    assert PAPER.fusion.at_depth(3).at_depth(1) == PAPER.fusion.at_depth(1)
+    assert [COMPACT.fusion.at_depth(depth).widths for depth in (1, 2, 3)] == [(512,), (512, 256), (512, 256, 128)]
+
+
+@pytest.mark.parametrize(("shape", "depth"), [(PAPER.fusion, 0), (PAPER.fusion, 4), (PAPER.fusion.at_depth(1), 2)])
+def test_depths_without_a_structure_are_refused(shape: FusionShape, depth: int) -> None:
+    with pytest.raises(ConfigError, match=f"with {depth} hidden layers: expected 1 to .* of widths 4096"):
+        shape.at_depth(depth)
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
@@ -190,10 +219,11 @@ def test_folding_batch_norm_changes_no_value_and_leaves_the_names_of_the_paper(k
 
 
 @pytest.mark.parametrize("scaling", ["minmax", "standard"])
-def test_dbn_scales_its_inputs_by_the_training_fold(scaling: str) -> None:
+@pytest.mark.parametrize("kind", [DBN, FC])
+def test_inputs_are_scaled_by_the_training_fold(kind: type[FusionNetwork], scaling: str) -> None:
     fold, unseen = torch.randn(50, 12) * 3 + 1, torch.randn(20, 12) * 6
     fold[:, 4], unseen[:, 4] = 0.7, 0.7
-    network = DBN(3, 5, 7, replace(PAPER.fusion, hidden=8, joint=4, scaling=scaling))
+    network = kind(3, 5, 7, replace(PAPER.fusion, widths=(8, 4), scaling=scaling))
     network.fit_scaling(fold[:, :5], fold[:, 5:])
     scaler = MinMaxScaler(clip=True) if scaling == "minmax" else StandardScaler()
     expected = scaler.fit(fold.numpy()).transform(unseen.numpy())
@@ -201,24 +231,47 @@ def test_dbn_scales_its_inputs_by_the_training_fold(scaling: str) -> None:
 
 
 def test_dbn_gives_nothing_for_units_that_were_constant_in_training() -> None:
-    network = DBN(3, 1, 1, replace(PAPER.fusion, hidden=8, joint=4))
+    network = DBN(3, 1, 1, replace(PAPER.fusion, widths=(8, 4)))
     network.fit_scaling(torch.zeros(9, 1), torch.rand(9, 1))
     assert network.visible(torch.tensor([[5.0]]), torch.tensor([[0.5]]))[0, 0] == 0.0
 
 
-def test_dbn_is_a_stack_of_sigmoid_means() -> None:
-    network = DBN(3, 5, 7, replace(PAPER.fusion, hidden=8, joint=4)).eval()
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("kind", [DBN, FC])
+def test_fusion_networks_are_stacks_of_their_activation(kind: type[FusionNetwork], depth: int) -> None:
+    network = kind(3, 5, 7, replace(PAPER.fusion, widths=(8, 4), third=6).at_depth(depth)).eval()
     pair = torch.rand(2, 5), torch.rand(2, 7)
     state = {name: value.double().numpy() for name, value in network.state_dict().items()}
     x = np.concatenate([half.double().numpy() for half in pair], axis=1)
-    for name in ("hidden", "joint"):
-        x = 1 / (1 + np.exp(-(x @ state[f"{name}.weight"].T + state[f"{name}.bias"])))
-    np.testing.assert_allclose(network.embed(*pair).detach(), x, rtol=1e-5)
+    for place in range(depth):
+        x = x @ state[f"layers.{place}.weight"].T + state[f"layers.{place}.bias"]
+        x = 1 / (1 + np.exp(-x)) if kind is DBN else np.maximum(x, 0)
+    np.testing.assert_allclose(network.embed(*pair).detach(), x, rtol=1e-5, atol=1e-6)
     logits = x @ state["output.weight"].T + state["output.bias"]
     np.testing.assert_allclose(network(*pair).detach(), logits, rtol=1e-4, atol=1e-6)
 
 
 def test_statistics_of_another_shape_are_refused() -> None:
-    network = DBN(3, 5, 7, replace(PAPER.fusion, hidden=8, joint=4))
+    network = DBN(3, 5, 7, replace(PAPER.fusion, widths=(8, 4)))
     with pytest.raises(ValueError, match=r"\(11,\)"):
         network.fit_scaling(torch.zeros(9, 5), torch.zeros(9, 6))
+
+
+def test_dropout_comes_before_the_softmax_only() -> None:
+    network = DBN(3, 5, 7, replace(PAPER.fusion, widths=(8, 4))).train()
+    pair = torch.rand(64, 5), torch.rand(64, 7)
+    torch.testing.assert_close(network.embed(*pair), network.eval().embed(*pair))
+    kept = network.embed(*pair) / (1 - PAPER.fusion.dropout)
+    seen: list[Tensor] = []
+    network.output.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.train()(*pair)
+    (dropped,) = seen
+    assert 0.1 < float((dropped == 0).float().mean()) < 0.5
+    torch.testing.assert_close(dropped, torch.where(dropped == 0, 0.0, kept))
+
+
+def test_fc_starts_with_the_weights_of_he() -> None:
+    network = FC(6, 300, 212, replace(PAPER.fusion, widths=(512, 256)))
+    for layer in network.layers:
+        assert float(layer.weight.std()) == pytest.approx((2 / layer.in_features) ** 0.5, rel=0.02)
+        assert not layer.bias.any()

@@ -62,7 +62,11 @@ class AlexNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Class logits [batch, C] of pictures [batch, 3, S, S], standardised."""
-        return cast(Tensor, self.classifier[_FC7_RELU:](self.embed(x)))
+        return self.classify(self.embed(x))
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        """Class logits [batch, C] of embeddings [batch, E]."""
+        return cast(Tensor, self.classifier[_FC7_RELU:](embedding))
 
     def embed(self, x: Tensor) -> Tensor:
         """The embedding, fc7 after its ReLU: [batch, E] of pictures [batch, 3, S, S], standardised."""

@@ -16,7 +16,7 @@ from engines.bundle import NetworkRole, TensorSpec
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
-from trainer.networks.dbn import DBN
+from trainer.networks.fusion import FusionNetwork
 from trainer.networks.presets import AudioShape, VideoShape
 from trainer.networks.standardise import Standardise
 
@@ -32,11 +32,17 @@ class Graph(nn.Module):
         role: its part in the bundle.
         inputs: its inputs, named as the arguments of `forward`.
         output: its output.
+        network: the layers, without preprocessing.
     """
 
     role: NetworkRole
     inputs: tuple[TensorSpec, ...]
     output: TensorSpec
+    network: AlexNet | C3D | FusionNetwork
+
+    def logits(self, *inputs: Tensor) -> Tensor:
+        """Class logits [batch, C] of its inputs."""
+        return self.network.classify(self(*inputs))
 
     def fold(self) -> None:
         """Bring the weights to their form for inference, in place: fewer layers, the same function."""
@@ -45,6 +51,8 @@ class Graph(nn.Module):
 
 class AudioGraph(Graph):
     """Log-Mel segments to audio embeddings."""
+
+    network: AlexNet
 
     def __init__(self, network: AlexNet, shape: AudioShape, mean: Tensor, std: Tensor) -> None:
         """Join the network and its preprocessing.
@@ -80,6 +88,7 @@ class AudioGraph(Graph):
 class VideoGraph(Graph):
     """Face clips to video embeddings."""
 
+    network: C3D
     mean: Tensor
     luma: Tensor
 
@@ -118,6 +127,14 @@ class VideoGraph(Graph):
         centred = resized.reshape(size) - self.mean
         return centred if self.std == 1.0 else centred / self.std
 
+    def get_extra_state(self) -> dict[str, float]:
+        """What `state_dict` holds besides tensors."""
+        return {"std": self.std}
+
+    def set_extra_state(self, state: dict[str, float]) -> None:
+        """See `get_extra_state`."""
+        self.std = state["std"]
+
     def fold(self) -> None:
         """Fold the batch normalisations and the pixels' scale into the convolutions.
 
@@ -133,12 +150,14 @@ class VideoGraph(Graph):
 class FusionGraph(Graph):
     """Pairs of embeddings to joint features."""
 
-    def __init__(self, network: DBN, audio: int, video: int) -> None:
+    network: FusionNetwork
+
+    def __init__(self, network: FusionNetwork, audio: int, video: int) -> None:
         """Name the inputs: embeddings of lengths A and V."""
         super().__init__()
         self.role = "fusion"
         self.inputs = (TensorSpec("audio", "float32", (audio,)), TensorSpec("video", "float32", (video,)))
-        self.output = TensorSpec("joint", "float32", (network.joint.out_features,))
+        self.output = TensorSpec("joint", "float32", (network.output.in_features,))
         self.network = network
 
     def forward(self, audio: Tensor, video: Tensor) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from engines.errors import ConfigError
 
 __all__ = ["COMPACT", "PAPER", "PRESETS", "AudioShape", "FusionShape", "Preset", "VideoShape"]
 
@@ -61,19 +63,41 @@ class VideoShape:
 
 @dataclass(frozen=True)
 class FusionShape:
-    """The size of a `DBN`.
+    """The size of a fusion network, `DBN` or `FC`.
 
     Attributes:
-        hidden: units of the first hidden layer.
-        joint: units of the second, the joint feature.
-        scaling: inputs to [0, 1] by minimum and maximum, clipped, or standardised.
+        widths: units of the hidden layers; the last is the joint feature.
+        third: units of the third hidden layer of the three-layer networks (paper, table X).
+        scaling: inputs to [0, 1] by minimum and maximum, or standardised; clipped.
         dropout: probability before the softmax (paper: 0.3).
     """
 
-    hidden: int
-    joint: int
+    widths: tuple[int, ...]
+    third: int
     scaling: Literal["minmax", "standard"]
     dropout: float
+
+    @property
+    def joint(self) -> int:
+        """Units of the last hidden layer, the joint feature."""
+        return self.widths[-1]
+
+    def at_depth(self, depth: int) -> FusionShape:
+        """The structure of a given depth: paper 4096; 4096-2048; 4096-2048-1024 (table X).
+
+        Args:
+            depth: number of hidden layers.
+
+        Raises:
+            ConfigError: this shape has no such structure.
+        """
+        chain = (*self.widths, self.third) if len(self.widths) == 2 else self.widths
+        if not 1 <= depth <= len(chain):
+            raise ConfigError(
+                f"fusion network with {depth} hidden layers: expected 1 to {len(chain)}, "
+                f"of widths {'-'.join(map(str, chain))}"
+            )
+        return replace(self, widths=chain[:depth])
 
 
 @dataclass(frozen=True)
@@ -106,7 +130,7 @@ PAPER = Preset(
         batch_norm=False,
         dropout=0.5,
     ),
-    fusion=FusionShape(hidden=4096, joint=2048, scaling="minmax", dropout=0.3),
+    fusion=FusionShape(widths=(4096, 2048), third=1024, scaling="minmax", dropout=0.3),
 )
 
 COMPACT = Preset(
@@ -129,7 +153,7 @@ COMPACT = Preset(
         batch_norm=True,
         dropout=0.5,
     ),
-    fusion=FusionShape(hidden=512, joint=256, scaling="standard", dropout=0.3),
+    fusion=FusionShape(widths=(512, 256), third=128, scaling="standard", dropout=0.3),
 )
 
 PRESETS = {preset.name: preset for preset in (PAPER, COMPACT)}
