@@ -1,0 +1,1 @@
+"""Heads: linear SVMs on pooled features, and the probabilities they are calibrated to."""
