@@ -157,6 +157,38 @@ def test_the_file_holds_both_tracks_from_zero_to_the_end(tmp_path: Path) -> None
     assert str(tmp_path).encode() not in path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("suffix", "container", "codecs", "likeness"),
+    [(".avi", "avi", {"mpeg4", "pcm_s16le"}, 0.9999), (".mkv", "matroska,webm", {"h264", "aac"}, 0.99)],
+)
+def test_the_suffix_chooses_the_container(
+    tmp_path: Path, suffix: str, container: str, codecs: set[str], likeness: float
+) -> None:
+    path = tmp_path / f"clip{suffix}"
+    write_clip(path, actor=2, script=SHORT, size=(160, 120), fps=15)
+    with av.open(str(path)) as file:
+        assert file.format.name == container
+        assert {stream.codec_context.name for stream in file.streams} == codecs
+        assert file.streams.video[0].start_time in (0, None)
+        pictures = list(file.decode(video=0))
+    assert [frame.time for frame in pictures] == pytest.approx([index / 15 for index in range(24)], abs=2e-3)
+    drawn = [image for _, image in frames(SHORT, actor=2, size=(160, 120), fps=15)]
+    decoded = np.stack([picture.to_ndarray(format="bgr24") for picture in pictures])
+    assert np.abs(decoded.astype(int) - np.stack(drawn)).mean() < 4
+    with av.open(str(path)) as file:
+        heard = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)]).astype(np.float64)
+    sound = samples(SHORT, actor=2)
+    assert np.corrcoef(heard[: len(sound)], sound)[0, 1] > likeness
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
+def test_equal_arguments_give_equal_files(tmp_path: Path, suffix: str) -> None:
+    files = [tmp_path / f"{name}{suffix}" for name in ("first", "second")]
+    for file in files:
+        write_clip(file, actor=3, script=SHORT, size=(64, 48), fps=10, seed=5)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_what_cannot_be_played_or_written_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="'bored' is unknown"):
         Line("bored", 1.0)
@@ -168,5 +200,9 @@ def test_what_cannot_be_played_or_written_is_told(tmp_path: Path) -> None:
         write_clip(tmp_path / "clip.mp4", actor=0, size=(63, 48))
     with pytest.raises(ConfigError, match="0 frames a second"):
         write_clip(tmp_path / "clip.mp4", actor=0, fps=0)
+    with pytest.raises(
+        ConfigError, match=r"clip.mov is of no kind that can be written; name it \*.mp4, \*.mkv, \*.avi"
+    ):
+        write_clip(tmp_path / "clip.mov", actor=0, script=SHORT)
     with pytest.raises(PublishError, match="missing"):
         write_clip(tmp_path / "missing" / "clip.mp4", actor=0, script=SHORT)

@@ -22,13 +22,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from pathlib import Path
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import ConfigError, PublishError
+from engines.errors import ConfigError
+from trainer.actors.encoding import encode
 from trainer.actors.face import LOOKS, Face
 from trainer.actors.voice import SAMPLE_RATE_HZ, Voice
 
@@ -37,7 +37,6 @@ __all__ = ["DEMO_SCRIPT", "EMOTIONS", "Line", "frames", "samples", "write_clip"]
 EMOTIONS = tuple(LOOKS)
 
 _LOOK_CHANGE_S = 0.3
-_AAC_FRAME = 1024
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,42 @@ def frames(
     Raises:
         ConfigError: an empty script; raised when the first frame is asked for.
     """
-    openings = np.concatenate([_mouth_opening(line) for line in _spoken_lines(script, actor, seed)])
+    yield from _draw(script, _spoken_lines(script, actor, seed), actor, size, fps, seed)
+
+
+def write_clip(
+    path: str | os.PathLike[str],
+    *,
+    actor: int,
+    script: Sequence[Line] = DEMO_SCRIPT,
+    size: tuple[int, int] = (640, 480),
+    fps: int = 30,
+    seed: int = 0,
+) -> None:
+    """Write a script as a file, sound mono 16 kHz.
+
+    Args:
+        path: the file, replaced if it exists: .mp4 or .mkv (H.264 and AAC), or .avi (MPEG-4 part 2 and PCM).
+        actor: seed of the person.
+        script: at least one line; repeat it for a longer clip, every line gets its own syllables.
+        size: width and height in pixels, both even.
+        fps: frames a second.
+        seed: seed of the take.
+
+    Raises:
+        ConfigError: an empty script, another suffix, or a size or a rate that can't be encoded.
+        PublishError: the file can't be written.
+    """
+    lines = _spoken_lines(script, actor, seed)
+    pictures = (picture for _, picture in _draw(script, lines, actor, size, fps, seed))
+    encode(Path(path), np.concatenate(lines), pictures, size, fps)
+
+
+def _draw(
+    script: Sequence[Line], lines: list[NDArray[np.float32]], actor: int, size: tuple[int, int], fps: int, seed: int
+) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    """Draw a script whose lines sound as given."""
+    openings = np.concatenate([_mouth_opening(line) for line in lines])
     person = Face(actor, size, seed)
     starts_s = _starts_s(script)
     for index in range(round(starts_s[-1] * fps)):
@@ -128,82 +162,6 @@ def frames(
         look = LOOKS[before.emotion].towards(LOOKS[line.emotion], share * share * (3 - 2 * share))
         opening = float(openings[min(int(seconds * SAMPLE_RATE_HZ), len(openings) - 1)])
         yield seconds, person.draw(seconds, index, look, opening if line.speaking else 0.0)
-
-
-def write_clip(
-    path: str | os.PathLike[str],
-    *,
-    actor: int,
-    script: Sequence[Line] = DEMO_SCRIPT,
-    size: tuple[int, int] = (640, 480),
-    fps: int = 30,
-    seed: int = 0,
-) -> None:
-    """Write a script as an mp4 file: H.264 (MPEG-4 part 2 where x264 is missing) and AAC, mono 16 kHz.
-
-    Args:
-        path: the file, replaced if it exists.
-        actor: seed of the person.
-        script: at least one line; repeat it for a longer clip, every line gets its own syllables.
-        size: width and height in pixels, both even.
-        fps: frames a second.
-        seed: seed of the take.
-
-    Raises:
-        ConfigError: an empty script, or a size or a rate that can't be encoded.
-        PublishError: the file can't be written.
-    """
-    if min(size) < 2 or size[0] % 2 or size[1] % 2:
-        raise ConfigError(f"size {size[0]}x{size[1]} can't be encoded; give an even width and height")
-    if fps < 1:
-        raise ConfigError(f"a rate of {fps!r} frames a second can't be encoded; give at least 1")
-    sound = samples(script, actor=actor, seed=seed)
-    try:
-        with av.open(os.fspath(path), "w", format="mp4", options={"fflags": "+bitexact"}) as container:
-            _encode(container, sound, frames(script, actor=actor, size=size, fps=fps, seed=seed), size, fps)
-    except OSError as error:
-        raise PublishError(f"can't write {os.fspath(path)}: {error.strerror}; choose another path") from error
-
-
-def _encode(
-    container: av.container.OutputContainer,
-    sound: NDArray[np.float32],
-    pictures: Iterator[tuple[float, NDArray[np.uint8]]],
-    size: tuple[int, int],
-    fps: int,
-) -> None:
-    """Encode both tracks side by side, both from time 0 on."""
-    video = container.add_stream("libx264" if "libx264" in av.codecs_available else "mpeg4", rate=fps)
-    video.width, video.height = size
-    video.pix_fmt = "yuv420p"
-    video.codec_context.time_base = Fraction(1, fps)
-    video.bit_rate = 2_000_000
-    video.options = {"preset": "veryfast", "bf": "0"}
-    audio = container.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
-    audio.bit_rate = 64_000
-    position = 0
-    for index, (seconds, picture) in enumerate(pictures):
-        frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
-        frame.pts, frame.time_base = index, Fraction(1, fps)
-        container.mux(video.encode(frame))
-        while position < min((seconds + 1 / fps) * SAMPLE_RATE_HZ, len(sound)):
-            position = _encode_block(container, audio, sound, position)
-    while position < len(sound):
-        position = _encode_block(container, audio, sound, position)
-    for track in (video, audio):
-        container.mux(track.encode(None))
-
-
-def _encode_block(
-    container: av.container.OutputContainer, audio: av.AudioStream, sound: NDArray[np.float32], position: int
-) -> int:
-    """Encode the samples of one AAC frame; return the position after them."""
-    block = sound[position : position + _AAC_FRAME]
-    frame = av.AudioFrame.from_ndarray(block[None], format="fltp", layout="mono")
-    frame.pts, frame.sample_rate = position, SAMPLE_RATE_HZ
-    frame.time_base = Fraction(1, SAMPLE_RATE_HZ)
-    container.mux(audio.encode(frame))
-    return position + len(block)
 
 
 def _spoken_lines(script: Sequence[Line], actor: int, seed: int) -> list[NDArray[np.float32]]:

@@ -7,6 +7,7 @@ the scene with camera noise. Lengths are in units of half the face's width, as i
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -19,7 +20,9 @@ _SUBPIXEL_BITS = 4
 _BLINK_EVERY_S = 5.0
 _GLANCE_S = 1.4
 _N_NOISES = 7
+_NOISE_MARGIN = 64  # pixels
 _EYE_WHITE = (232, 236, 238, 255)
+_CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 24)), np.sin(np.linspace(0, 2 * np.pi, 24))])
 _SWAY_HZ = np.array([[0.23, 0.61], [0.19, 0.53], [0.17, 0.47], [0.11, 0.29]])  # of x, y, roll, zoom
 
 
@@ -65,6 +68,12 @@ LOOKS: dict[str, Look] = {
 }
 
 
+@lru_cache(maxsize=2)
+def _portrait(actor: int, size: tuple[int, int]) -> Portrait:
+    """Takes of one actor share the portrait, which nothing changes."""
+    return Portrait(actor, size)
+
+
 class Face:
     """One actor before a wall.
 
@@ -76,14 +85,21 @@ class Face:
 
     def __init__(self, actor: int, size: tuple[int, int] = (640, 480), seed: int = 0) -> None:
         width, height = size
-        self._portrait = Portrait(actor, size)
+        self._portrait = _portrait(actor, size)
         take = np.random.default_rng((202, actor, seed))
         self._phases = take.uniform(0, 2 * np.pi, (4, 2))
         self._glances = take.uniform(-1, 1, (64, 2)) * (0.035, 0.015)
         self._blinks = take.uniform(0.5, 3.5, 64)
+        # Windows of one field differ as fields of their own would. Two unsigned parts add faster than signed noise.
+        field = take.standard_normal((height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3), dtype=np.float32)
+        noise = np.clip(np.rint(2.2 * field), -9, 9).astype(np.int16)
+        lighter, darker = (np.maximum(part, 0).astype(np.uint8) for part in (noise, -noise))
         self._noises = [
-            np.clip(take.normal(0, 2.2, (height, width, 3)), -9, 9).astype(np.int8) for _ in range(_N_NOISES)
+            tuple(part[y : y + height, x : x + width] for part in (lighter, darker))
+            for y, x in take.integers(0, _NOISE_MARGIN, (_N_NOISES, 2))
         ]
+        self._eyeballs = np.full_like(self._portrait.head, _EYE_WHITE)
+        self._shown = np.zeros_like(self._portrait.head)
 
     def background(self, index: int) -> Image:
         """The wall without the person, uint8 [H, W, 3] BGR; the index chooses the camera noise."""
@@ -109,7 +125,8 @@ class Face:
         return self._noisy(self._place(head, seconds), index)
 
     def _noisy(self, image: Image, index: int) -> Image:
-        return np.asarray(cv2.add(image, self._noises[index % _N_NOISES], dtype=cv2.CV_8U), dtype=np.uint8)
+        lighter, darker = self._noises[index % _N_NOISES]
+        return np.asarray(cv2.subtract(cv2.add(image, lighter), darker), dtype=np.uint8)
 
     def _place(self, head: Image, seconds: float) -> Image:
         """Lay the head over the scene, moved a little as heads do."""
@@ -125,7 +142,7 @@ class Face:
         part = frame[low[1] :, low[0] :][: int(1.1 * head.shape[0]), : int(1.1 * head.shape[1])]
         moved = cv2.warpAffine(head, np.column_stack([turn, shift]), (part.shape[1], part.shape[0]))
         behind = cv2.cvtColor(255 - moved[:, :, 3], cv2.COLOR_GRAY2BGR)
-        part[:] = cv2.add(cv2.multiply(part, behind, scale=1 / 255), moved[:, :, :3])
+        part[:] = cv2.add(cv2.multiply(part, behind, scale=1 / 255), cv2.cvtColor(moved, cv2.COLOR_BGRA2BGR))
         return frame
 
     def _fill(self, image: Image, x: Floats, y: Floats, colour: Colour) -> None:
@@ -144,8 +161,7 @@ class Face:
         self._band(image, x, y - half, y + half, colour)
 
     def _disc(self, image: Image, x: float, y: float, radius: float, colour: Colour) -> None:
-        turn = np.linspace(0, 2 * np.pi, 24)
-        self._fill(image, x + radius * np.cos(turn), y + radius * np.sin(turn), colour)
+        self._fill(image, x + radius * _CIRCLE[0], y + radius * _CIRCLE[1], colour)
 
     def _draw_folds(self, head: Image, look: Look) -> None:
         """Folds of a frown between the brows and beside the nose, and of a smile beside the mouth."""
@@ -167,7 +183,9 @@ class Face:
         gaze_x, gaze_y = self._glances[int(seconds / _GLANCE_S) % len(self._glances)]
         hair, skin, iris = self._portrait.hair, self._portrait.skin, self._portrait.iris
         t = np.linspace(-1, 1, 17)
-        eyeballs, shown = np.full_like(head, _EYE_WHITE), np.zeros_like(head)
+        rows = slice(*(int(self._portrait.unit * (y - self._portrait.corner[1])) for y in (-0.3, 0.3)))
+        eyeballs, shown = self._eyeballs, self._shown
+        eyeballs[rows], shown[rows] = _EYE_WHITE, 0
         lids = []
         for side in (-1, 1):
             x = side * self._portrait.eye_x + 0.215 * t
@@ -179,7 +197,6 @@ class Face:
             for radius, colour in ((0.108, tint(iris, 0.5)), (0.092, iris), (0.052, (12, 10, 10))):
                 self._disc(eyeballs, centre_x, gaze_y, radius, colour)
             self._disc(eyeballs, centre_x - 0.035, gaze_y - 0.035, 0.02, (255, 255, 255))
-        rows = slice(*(int(self._portrait.unit * (y - self._portrait.corner[1])) for y in (-0.3, 0.3)))
         share = shown[rows].astype(np.uint16)
         head[rows] = ((255 - share) * head[rows] + share * eyeballs[rows]) // 255
         for x, upper, lower in lids:
