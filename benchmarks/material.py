@@ -19,7 +19,7 @@ from engines.media.container import Contents
 from engines.media.track import AudioTrack, VideoTrack
 from trainer.actors import clip, face, voice
 from trainer.actors.clip import EMOTIONS, Line, write_clip
-from trainer.cli import train_extra
+from trainer.commands.common import train_extra
 from trainer.networks.presets import PRESETS
 
 __all__ = ["Clip", "actor_clip", "actor_script", "untrained_bundle"]

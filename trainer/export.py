@@ -10,10 +10,11 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
@@ -33,7 +34,7 @@ from engines.errors import ConfigError, PublishError
 from engines.heads import HeadName, LinearSVM, save_heads
 from trainer.networks.graphs import Graph
 
-__all__ = ["HALF_ELEMENTS", "export_onnx", "write_bundle"]
+__all__ = ["HALF_ELEMENTS", "as_exported", "export_onnx", "refuse_existing", "write_bundle"]
 
 HALF_ELEMENTS = 1024
 """Weights of at least so many elements are stored in FP16."""
@@ -76,6 +77,21 @@ def export_onnx(graph: Graph, file: Path) -> None:
     onnx.save(model, file)
 
 
+def as_exported(graph: Graph) -> Graph:
+    """A copy that computes what the exported file computes: folded, and with the weights that FP16 leaves.
+
+    What is measured with it holds for the bundle: heads are trained on its embeddings.
+    """
+    copied = copy.deepcopy(graph).cpu()
+    copied.fold()
+    with torch.no_grad():
+        for weight in (*copied.parameters(), *copied.buffers()):
+            half = _half(weight.numpy())
+            if half is not None:
+                weight.copy_(torch.from_numpy(half.astype(np.float32)))
+    return copied
+
+
 def write_bundle(out: Path, graphs: Iterable[Graph], heads: Mapping[HeadName, LinearSVM], manifest: Manifest) -> Bundle:
     """Write a whole bundle, or nothing: into a folder beside `out`, renamed into place at the end.
 
@@ -97,7 +113,7 @@ def write_bundle(out: Path, graphs: Iterable[Graph], heads: Mapping[HeadName, Li
     """
     target = out.absolute()
     try:
-        _refuse_existing(target)
+        refuse_existing(target)
         existing = target.is_dir()  # the caller may stand in it, or have mounted it: it stays
         place = target if existing else target.parent
         place.mkdir(parents=True, exist_ok=True)
@@ -126,7 +142,12 @@ def write_bundle(out: Path, graphs: Iterable[Graph], heads: Mapping[HeadName, Li
     return dataclasses.replace(bundle, path=out, folder=out)
 
 
-def _refuse_existing(target: Path) -> None:
+def refuse_existing(target: Path) -> None:
+    """Whether a bundle may be written to a folder; asked before a long training, too.
+
+    Raises:
+        ConfigError: it exists and is no empty folder.
+    """
     if target.is_dir() and not any(target.iterdir()):
         return
     if target.exists() or target.is_symlink():
@@ -162,16 +183,21 @@ def _anonymise(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
+def _half(full: npt.NDArray[Any]) -> npt.NDArray[np.float16] | None:
+    """A float32 weight as FP16; None where it is small, of another type, or doesn't fit."""
+    if full.dtype != np.float32 or full.size < HALF_ELEMENTS:
+        return None
+    with np.errstate(over="ignore"):
+        half = full.astype(np.float16)
+    return half if np.abs(half - full).max() <= _HALF_ERROR * np.abs(full).max() else None
+
+
 def _store_halves(graph: onnx.GraphProto) -> None:
     """Replace large float32 weights by FP16 ones, each with a cast that keeps the old name."""
     casts = []
     for weight in graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < HALF_ELEMENTS:
-            continue
-        full = numpy_helper.to_array(weight)
-        with np.errstate(over="ignore"):
-            half = full.astype(np.float16)
-        if not np.abs(half - full).max() <= _HALF_ERROR * np.abs(full).max():
+        half = _half(numpy_helper.to_array(weight))
+        if half is None:
             continue
         name = weight.name
         weight.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))

@@ -14,6 +14,7 @@ import cv2
 from threadpoolctl import threadpool_limits
 
 from engines.errors import EmostreamError, TrainingError
+from trainer.logs import log_to_stderr
 
 __all__ = ["Outcome", "each_in_processes"]
 
@@ -98,5 +99,6 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
+    log_to_stderr()
     cv2.setNumThreads(1)
     threadpool_limits(1, user_api="blas")  # of NumPy: its matrices here are small, and its threads wait busily

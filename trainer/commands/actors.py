@@ -1,0 +1,55 @@
+"""`emostream-train actors`: a whole data set of invented people."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from engines.errors import ConfigError
+from trainer.commands.common import MAX_SEED, Jobs, cores, train_extra
+
+__all__ = ["actors"]
+
+_SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
+
+
+def actors(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to fill; an unfinished one is gone on with.")],
+    layout: Annotated[str, typer.Option(metavar="rml|enterface05|baum1s|csv", help="Whose folders it imitates.")],
+    subjects: Annotated[int, typer.Option(min=1, help="Invented people.")] = 8,
+    takes: Annotated[int, typer.Option(min=1, help="Recordings of each person with each emotion.")] = 2,
+    seconds: Annotated[float, typer.Option(help="Mean length of a recording.")] = 2.7,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Of the pictures.")] = "320x240",
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of people and takes.")] = 0,
+    jobs: Jobs = 0,
+) -> None:
+    """Draw and voice a data set whose answer is known: neither voice nor face tells all, both together do.
+
+    It checks a training from end to end, and says nothing about people.
+    """
+    match = _SIZE.fullmatch(size)
+    if match is None:
+        raise ConfigError(f"--size {size} is no size; expected such as 320x240")
+    with train_extra():
+        from trainer.actors.dataset import write_dataset
+
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("drawing", total=None)
+            count = write_dataset(
+                out,
+                layout,
+                subjects=subjects,
+                takes=takes,
+                seconds=seconds,
+                size=(int(match[1]), int(match[2])),
+                seed=seed,
+                jobs=jobs or cores(),
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    typer.echo(f"{count} recordings of {subjects} invented people in {out}.")

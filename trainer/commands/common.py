@@ -1,0 +1,254 @@
+"""Options that several commands share, and what they mean."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import platformdirs
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from engines.errors import ConfigError
+from trainer.networks.presets import PRESETS
+
+if TYPE_CHECKING:
+    from trainer.segments.corpus import Corpus
+    from trainer.segments.prepare import PreparedSet
+    from trainer.training.stages import Plan
+
+__all__ = [
+    "MAX_SEED",
+    "AudioWeights",
+    "Cache",
+    "Data",
+    "DatasetName",
+    "Epochs",
+    "FaceModel",
+    "FreezeConv",
+    "Jobs",
+    "Labels",
+    "Merge",
+    "Modality",
+    "Precision",
+    "PresetName",
+    "RecipeName",
+    "Root",
+    "Seed",
+    "SegmentChoice",
+    "Threads",
+    "VideoOrder",
+    "VideoWeights",
+    "cores",
+    "plan_of",
+    "prepared",
+    "side_by_side",
+    "train_extra",
+]
+
+_EXTRA = {
+    "lightning",
+    "matplotlib",
+    "onnx",
+    "onnxscript",
+    "openpyxl",
+    "scipy",
+    "sklearn",
+    "tensorboard",
+    "threadpoolctl",
+    "torch",
+}
+_DATASETS = "rml|enterface05|baum1s|ravdess|cremad|savee|csv"
+_MERGE = re.compile(r"([^=,]+)=([^=,]+)")
+MAX_SEED = 2**32 - 1
+
+Root = Annotated[Path, typer.Argument(metavar="PATH", help="The data set's folder, as its owners distribute it.")]
+DatasetName = Annotated[str, typer.Option("--dataset", metavar=_DATASETS, help="Which data set it is.")]
+Labels = Annotated[
+    str | None, typer.Option(metavar="A,B,...", help="The classes to keep, in order; the paper's six if not given.")
+]
+Merge = Annotated[str | None, typer.Option(metavar="A=B,...", help="Classes taken for others, such as calm=neutral.")]
+Modality = Annotated[
+    str, typer.Option(metavar="audio|video|both", help="Which files, where the owners ship them apart.")
+]
+Cache = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for cut segments, about 1.5 MB a second; the user's cache.")
+]
+FaceModel = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="YuNet's ONNX file, to find faces with it instead of Viola-Jones.")
+]
+Jobs = Annotated[int, typer.Option(min=0, help="Processes side by side; 0 is one for each core, or one on a GPU.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads of each; they decide the last bits of a training.")]
+PresetName = Annotated[str, typer.Option("--preset", metavar="|".join(PRESETS), help="Size of the networks.")]
+RecipeName = Annotated[
+    str, typer.Option("--recipe", metavar="paper|scratch", help="The paper's for pre-trained weights, or ours.")
+]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs of every training, instead of the recipe's.")]
+FreezeConv = Annotated[bool, typer.Option("--freeze-conv", help="Train the dense layers alone.")]
+AudioWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Initial weights of the AlexNet, such as torchvision's.")
+]
+VideoWeights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Initial weights of the C3D: Sports-1M's, or a 2-D network's.")
+]
+VideoOrder = Annotated[
+    str, typer.Option(metavar="auto|bgr|rgb", help="Colours that the video weights expect; told by their names.")
+]
+SegmentChoice = Annotated[
+    str, typer.Option("--segments", metavar="all|voiced", help="Whose sound serves: all, or those with speech.")
+]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Equal seeds give equal results on equal machines.")]
+Precision = Annotated[str, typer.Option(metavar="auto|32-true|bf16-mixed|16-mixed", help="Arithmetic of training.")]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The options that say which recordings, and how they are cut."""
+
+    dataset: str
+    root: Path
+    labels: str | None = None
+    merge: str | None = None
+    modality: str = "both"
+    cache: Path | None = None
+    face_model: Path | None = None
+
+
+@contextmanager
+def train_extra() -> Iterator[None]:
+    """Turn a missing package of the `train` extra into an error that says how to install it.
+
+    Raises:
+        ConfigError: a package of the extra is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
+            raise
+        raise ConfigError(
+            f'training needs the package {missing}, which is not installed; pip install "emostream[train]"'
+        ) from None
+
+
+def cores() -> int:
+    """Logical processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def side_by_side(jobs: int, threads: int, plan: Plan) -> int:
+    """How many trainings run at once: what was asked for, else as many as the cores carry, or one on a GPU."""
+    if jobs:
+        return jobs
+    return 1 if plan.compute.accelerator == "gpu" else max(1, cores() // threads)
+
+
+def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corpus, float]:
+    """Read a data set and cut what is not cut yet, with a progress bar.
+
+    Returns:
+        The recordings, the same as training sees them, and the seconds of them that had to be cut.
+
+    Raises:
+        EmostreamError: it can't be read or cut.
+    """
+    from trainer.datasets.choose import read_dataset
+    from trainer.datasets.options import ReadOptions
+    from trainer.segments.corpus import Corpus
+    from trainer.segments.prepare import prepare, store_of
+
+    options = ReadOptions(
+        labels=tuple(data.labels.split(",")) if data.labels else None,
+        merge=_merge(data.merge),
+        modality=data.modality,  # type: ignore[arg-type]
+    )
+    dataset = read_dataset(data.dataset, data.root, options)
+    cache = data.cache or Path(platformdirs.user_cache_dir("emostream")) / "segments"
+    cut = 0.0
+    with Progress(
+        TextColumn("cutting segments"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("", total=len(dataset.recordings))
+
+        def advance(recording: object, seconds: float) -> None:
+            nonlocal cut
+            cut += seconds
+            bar.update(task, advance=1, description=getattr(recording, "name", ""))
+
+        found = prepare(dataset, cache, jobs=jobs or cores(), face_model=data.face_model, progress=advance)
+    return found, Corpus.of(found, store_of(cache, data.face_model)), cut
+
+
+def plan_of(
+    *,
+    preset: str,
+    recipe: str,
+    epochs: int | None,
+    freeze_conv: bool,
+    audio_weights: Path | None,
+    video_weights: Path | None,
+    video_order: str,
+    segments: str,
+    seed: int,
+    precision: str,
+    console: Console,
+) -> Plan:
+    """How to train, from the options; prints what the networks take from files of initial weights.
+
+    Raises:
+        ConfigError: an option that isn't one, or weights that don't fit.
+    """
+    from trainer.training.compute import Compute
+    from trainer.training.recipe import RECIPES
+    from trainer.training.stages import Plan
+
+    chosen = RECIPES[_one_of("recipe", recipe, tuple(RECIPES))]
+    chosen = chosen.with_epochs(epochs) if epochs else chosen
+    chosen = chosen.with_frozen_convolutions() if freeze_conv else chosen
+    order: dict[str, bool | None] = {"auto": None, "bgr": True, "rgb": False}
+    which: Literal["all", "voiced"] = "all" if _one_of("segments", segments, ("all", "voiced")) == "all" else "voiced"
+    plan = Plan(
+        preset=PRESETS[_one_of("preset", preset, tuple(PRESETS))],
+        recipe=chosen,
+        audio_weights=audio_weights,
+        video_weights=video_weights,
+        video_bgr=order[_one_of("video-order", video_order, tuple(order))],
+        which=which,
+        seed=seed,
+        compute=Compute.best(_one_of("precision", precision, ("auto", "32-true", "bf16-mixed", "16-mixed"))),
+    )
+    for report in plan.initial_weights():
+        console.print(str(report), markup=False, highlight=False)
+    if freeze_conv and not (audio_weights and video_weights):
+        console.print("Warning: --freeze-conv leaves random convolutions as they are where no weights are given.")
+    return plan
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ConfigError(f"--{option} {value} is unknown; choose {' or '.join(known)}")
+    return value
+
+
+def _merge(text: str | None) -> dict[str, str]:
+    found = {}
+    for part in text.split(",") if text else ():
+        match = _MERGE.fullmatch(part)
+        if match is None:
+            raise ConfigError(f"--merge {part!r} names no two classes; expected such as calm=neutral")
+        found[match[1]] = match[2]
+    return found

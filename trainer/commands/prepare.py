@@ -1,0 +1,51 @@
+"""`emostream-train prepare`: cut a data set into segments, once."""
+
+from __future__ import annotations
+
+import time
+
+import typer
+from rich.console import Console
+
+from trainer.commands.common import (
+    Cache,
+    Data,
+    DatasetName,
+    FaceModel,
+    Jobs,
+    Labels,
+    Merge,
+    Modality,
+    Root,
+    cores,
+    prepared,
+    train_extra,
+)
+
+__all__ = ["prepare"]
+
+
+def prepare(
+    root: Root,
+    dataset: DatasetName,
+    labels: Labels = None,
+    merge: Merge = None,
+    modality: Modality = "both",
+    cache: Cache = None,
+    face_model: FaceModel = None,
+    jobs: Jobs = 0,
+) -> None:
+    """Cut a data set into segments and say what became of every recording; training then starts at once."""
+    begun = time.monotonic()
+    with train_extra():
+        from trainer.reports.preparation import Preparation
+        from trainer.reports.preparation_text import preparation_tables
+
+        data = Data(dataset, root, labels, merge, modality, cache, face_model)
+        found, corpus, cut = prepared(data, jobs, Console(stderr=True))
+        Console().print(preparation_tables(Preparation.of(found)))
+    seconds = time.monotonic() - begun
+    if cut:
+        speed = cut / seconds / (jobs or cores())
+        typer.echo(f"{cut:.0f} s of recordings cut in {seconds:.0f} s: {speed:.1f} times real time per process.")
+    typer.echo(f"Segments in {corpus.store.folder}.")

@@ -1,0 +1,182 @@
+"""`emostream-train reproduce`: the paper's protocol and all of its tables on one data set."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from engines.errors import ConfigError
+from trainer.commands.common import (
+    AudioWeights,
+    Cache,
+    Data,
+    DatasetName,
+    Epochs,
+    FaceModel,
+    FreezeConv,
+    Jobs,
+    Labels,
+    Merge,
+    Modality,
+    Precision,
+    PresetName,
+    RecipeName,
+    Root,
+    Seed,
+    SegmentChoice,
+    Threads,
+    VideoOrder,
+    VideoWeights,
+    plan_of,
+    prepared,
+    side_by_side,
+    train_extra,
+)
+
+if TYPE_CHECKING:
+    from trainer.estimate import Estimate
+    from trainer.protocol.fold import FoldJob
+
+__all__ = ["reproduce"]
+
+
+def reproduce(
+    root: Root,
+    dataset: DatasetName,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the report; reproduce-DATASET if not given.")
+    ] = None,
+    labels: Labels = None,
+    merge: Merge = None,
+    modality: Modality = "both",
+    cache: Cache = None,
+    face_model: FaceModel = None,
+    preset: PresetName = "paper",
+    recipe: RecipeName = "paper",
+    epochs: Epochs = None,
+    freeze_conv: FreezeConv = False,
+    folds: Annotated[int | None, typer.Option(min=1, help="Run only so many of the folds.")] = None,
+    audio_weights: AudioWeights = None,
+    video_weights: VideoWeights = None,
+    video_order: VideoOrder = "auto",
+    segments: SegmentChoice = "all",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking, however long it takes.")] = False,
+    keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the networks of every fold.")] = False,
+    ray: Annotated[str | None, typer.Option(metavar="HOST:PORT|local", help="Run the folds on a Ray cluster.")] = None,
+    seed: Seed = 0,
+    precision: Precision = "auto",
+    jobs: Jobs = 0,
+    threads: Threads = 1,
+) -> None:
+    """Train and test on people held out, as the paper does, and print its tables I to XI beside ours.
+
+    First it says how long that will take, and asks. Killed, the same command goes on where it was.
+    """
+    begun = time.monotonic()
+    with train_extra():
+        from trainer.estimate import estimate
+        from trainer.protocol.fold import FoldJob, finished
+        from trainer.protocol.folds import folds_of
+        from trainer.protocol.run import run_folds
+        from trainer.reports.facts import RunFacts
+        from trainer.reports.outcomes import read_outcomes
+        from trainer.reports.summary import summary
+        from trainer.reports.write import check_place, write_report
+
+        report = out or Path(f"reproduce-{dataset}")
+        check_place(report)
+        console = Console(stderr=True)
+        plan = plan_of(
+            preset=preset,
+            recipe=recipe,
+            epochs=epochs,
+            freeze_conv=freeze_conv,
+            audio_weights=audio_weights,
+            video_weights=video_weights,
+            video_order=video_order,
+            segments=segments,
+            seed=seed,
+            precision=precision,
+            console=console,
+        )
+        data = Data(dataset, root, labels, merge, modality, cache, face_model)
+        found, corpus, _ = prepared(data, jobs, console)
+        every = folds_of(replace(found.dataset, recordings=corpus.recordings))
+        work = report.absolute().with_name(f"{report.name}.work")
+        runs = [
+            FoldJob(corpus, fold, plan, work / _folder(number, fold.name), threads, keep_weights)
+            for number, fold in enumerate(every[:folds], 1)
+        ]
+        at_once = side_by_side(jobs, threads, plan)
+        waiting = [run for run in runs if not finished(run)]
+        if waiting:
+            per_fold = estimate(corpus, plan, len(every), threads)
+            _announce(console, per_fold, len(waiting), min(at_once, len(waiting)), work)
+            if not yes:
+                _ask()
+        run_folds(waiting, side_by_side=at_once, ray_address=ray, progress=_counting(console, len(waiting)))
+        places = {run.fold.name: run.place for run in runs}
+        facts = RunFacts.of(found, plan, every, places, command=_command_line(root), seconds=time.monotonic() - begun)
+        outcomes = read_outcomes(places, corpus.classes)
+        written = write_report(report, facts, outcomes)
+        Console().print(summary(facts, outcomes))
+    typer.echo(f"Report: {written}; unfinished and finished folds: {work}")
+
+
+def _folder(number: int, fold: str) -> str:
+    """A folder's name for a fold; subjects may be called anything."""
+    return f"{number:02d}-{re.sub(r'[^A-Za-z0-9_.-]', '_', fold)[:60]}"
+
+
+def _announce(console: Console, per_fold: Estimate, folds: int, at_once: int, work: Path) -> None:
+    rounds = -(-folds // at_once)
+    parts = ", ".join(
+        f"{name} {_span(seconds)}"
+        for name, seconds in (("audio", per_fold.audio), ("video", per_fold.video), ("fusion", per_fold.fusion))
+    )
+    console.print(
+        f"{folds} folds, {at_once} at once, about {_span(per_fold.fold)} each ({parts}): "
+        f"about {_span(rounds * per_fold.fold)} on this machine. "
+        "--epochs, --freeze-conv and --folds make it shorter.",
+        highlight=False,
+    )
+    console.print(f"What is finished is kept in {work}: interrupted, the same command goes on.", highlight=False)
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise ConfigError("nobody is there to be asked whether that may take so long; give --yes")
+    typer.confirm("Begin?", abort=True)
+
+
+def _counting(console: Console, total: int) -> Callable[[FoldJob], None]:
+    done = 0
+
+    def report(job: FoldJob) -> None:
+        nonlocal done
+        done += 1
+        console.print(f"  fold {job.fold.name} is finished ({done} of {total})", highlight=False)
+
+    return report
+
+
+def _command_line(root: Path) -> str:
+    """As it was typed, but for the place of the data, which is nobody's business."""
+    words = [root.name if word == str(root) else word for word in sys.argv[1:]]
+    return shlex.join(["emostream-train", *words])

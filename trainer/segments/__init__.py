@@ -1,0 +1,1 @@
+"""Recordings cut into segments once, and kept on disk for every training after."""

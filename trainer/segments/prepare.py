@@ -1,0 +1,159 @@
+"""From a data set's files to their segments on disk, in parallel processes, each recording once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from engines.archive import sha256_of
+from engines.errors import ConfigError, DataError, SourceError
+from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
+from engines.frontend.grid import SEGMENT_SECONDS
+from engines.offline import OfflineRecording
+from trainer.datasets.base import DataSet, Recording
+from trainer.processes import each_in_processes
+from trainer.segments.store import Segments, SegmentStore
+
+__all__ = ["PreparedRecording", "PreparedSet", "Problem", "prepare", "store_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedRecording:
+    """A recording and its segments."""
+
+    recording: Recording
+    segments: Segments
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one recording.
+
+    Attributes:
+        recording: of the data set.
+        kind: a few words that reports count by.
+        detail: what exactly; may be empty.
+        lost: whether it is left out; otherwise it serves with what it has.
+    """
+
+    recording: Recording
+    kind: str
+    detail: str
+    lost: bool
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSet:
+    """A data set whose recordings have been cut.
+
+    Attributes:
+        dataset: what was read.
+        recordings: those that can be used, sorted by name.
+        problems: of these and of the others.
+    """
+
+    dataset: DataSet
+    recordings: tuple[PreparedRecording, ...]
+    problems: tuple[Problem, ...]
+
+
+def prepare(
+    dataset: DataSet,
+    cache: Path,
+    *,
+    jobs: int,
+    face_model: Path | None = None,
+    progress: Callable[[Recording, float], None] | None = None,
+) -> PreparedSet:
+    """Cut every recording that is not in the cache yet, and load the segments of all.
+
+    What is finished stays in the cache, whatever happens after.
+
+    Args:
+        dataset: the recordings.
+        cache: folder of segments; made if it isn't there.
+        jobs: processes.
+        face_model: YuNet's ONNX file; Viola-Jones without it.
+        progress: told of each recording as it is finished, and of the seconds of it that had to be cut.
+
+    Raises:
+        DataError: no recording can be used, or the cache can't be written.
+        ConfigError: the face model can't be loaded.
+    """
+    store = store_of(cache, face_model)
+    found: list[PreparedRecording] = []
+    problems: list[Problem] = []
+    work = partial(_cut, store, face_model)
+    for outcome in each_in_processes(work, dataset.recordings, jobs=jobs, name=lambda recording: recording.name):
+        recording = outcome.item
+        if isinstance(outcome.error, DataError | ConfigError):  # of the cache or the model: the next would fail too
+            raise outcome.error
+        key, seconds_cut = outcome.value or ("", 0.0)
+        segments = store.load(key) if key else None
+        if outcome.error is not None:
+            kind = "can't be decoded" if isinstance(outcome.error, SourceError) else "failed"
+            problems.append(Problem(recording, kind, str(outcome.error), lost=True))
+        elif segments is None:
+            raise DataError(f"the segments of {recording.name} in {cache} are damaged; remove that folder")
+        else:
+            own = list(_problems(recording, segments))
+            problems += own
+            if not any(problem.lost for problem in own):
+                found.append(PreparedRecording(recording, segments))
+        if progress:
+            progress(recording, seconds_cut)
+    if not found:
+        reasons = ", ".join(sorted({problem.kind for problem in problems}))
+        raise DataError(f"no recording of data set {dataset.name} can be used: {reasons}; check the files")
+    found.sort(key=lambda prepared: prepared.recording)
+    problems.sort(key=lambda problem: problem.recording)
+    return PreparedSet(dataset, tuple(found), tuple(problems))
+
+
+def store_of(cache: Path, face_model: Path | None) -> SegmentStore:
+    """Where the segments lie that a face detector gave.
+
+    Raises:
+        ConfigError: the face model can't be read.
+    """
+    return SegmentStore(cache, _detector_name(face_model))
+
+
+def _cut(store: SegmentStore, face_model: Path | None, recording: Recording) -> tuple[str, float]:
+    """Cut one recording unless that has been done; its key, and the seconds that were cut."""
+    key = store.key(recording.path)
+    if store.load(key) is not None:
+        return key, 0.0
+    with OfflineRecording(str(recording.path), _detector(face_model)) as whole:
+        written = store.write(key, whole, lambda: whole.length_s)
+    return key, written.length_s
+
+
+def _problems(recording: Recording, segments: Segments) -> Iterator[Problem]:
+    if segments.length_s < SEGMENT_SECONDS:
+        detail = f"{segments.length_s:.2f} s, expected at least {SEGMENT_SECONDS} s"
+        yield Problem(recording, "too short", detail, lost=True)
+        return
+    voice, face = segments.voiced.any(), segments.faces.any()
+    if not segments.arrived.any() and not face:
+        yield Problem(recording, "neither sound nor a face", "", lost=True)
+        return
+    if segments.samples.size and not voice:
+        yield Problem(recording, "no voice", "", lost=False)
+    if segments.pictures and not face:
+        yield Problem(recording, "no face", "", lost=False)
+
+
+def _detector_name(face_model: Path | None) -> str:
+    if face_model is None:
+        return "viola-jones"
+    try:
+        return f"yunet {sha256_of(face_model)}"
+    except OSError as error:
+        raise ConfigError(f"face model {face_model} can't be read: {error.strerror}; name YuNet's ONNX file") from None
+
+
+def _detector(face_model: Path | None) -> FaceDetector:
+    return ViolaJones() if face_model is None else YuNet(face_model)

@@ -1,0 +1,1 @@
+"""Training the networks: data, recipes, and the loop."""

@@ -1,0 +1,71 @@
+"""Where a training runs, and how exactly it calculates."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from engines.backends.openvino import cpu_has_bf16
+
+__all__ = ["Compute", "Precision", "limit_threads"]
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where and how a network is trained.
+
+    Attributes:
+        accelerator: as Lightning names it.
+        devices: how many of them for one network.
+        precision: of the arithmetic of training; embeddings are always computed in float32.
+        progress: whether a bar is drawn.
+    """
+
+    accelerator: str
+    devices: int
+    precision: Precision
+    progress: bool = False
+
+    @classmethod
+    def best(cls, precision: str = "auto", devices: int = 1, *, progress: bool = False) -> Compute:
+        """What this machine offers: a GPU if there is one, and bf16 where the processor computes in it.
+
+        Args:
+            precision: `auto`, or one that Lightning names.
+            devices: how many for one network.
+            progress: whether a bar is drawn.
+        """
+        gpu = torch.cuda.is_available()
+        chosen = _best_precision(gpu) if precision == "auto" else precision
+        return cls("gpu" if gpu else "cpu", devices, chosen, progress)  # type: ignore[arg-type]
+
+    @property
+    def device(self) -> torch.device:
+        """Where embeddings are computed."""
+        return torch.device("cuda" if self.accelerator == "gpu" else "cpu")
+
+    @property
+    def loaders(self) -> int:
+        """Processes that read segments: a GPU waits for nothing else."""
+        return min(8, max(1, (os.cpu_count() or 1) // 2)) if self.accelerator == "gpu" else 0
+
+
+def limit_threads(threads: int) -> None:
+    """Let PyTorch calculate with so many threads, which decides the last bits of a training on a CPU.
+
+    NumPy takes one: its matrices are small in between, and its threads wait busily for work.
+    """
+    torch.set_num_threads(threads)
+    threadpool_limits(1, user_api="blas")
+
+
+def _best_precision(gpu: bool) -> Precision:
+    if gpu:
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+    return "bf16-mixed" if cpu_has_bf16() else "32-true"

@@ -1,0 +1,264 @@
+"""The loop that trains one network: Lightning, with checkpoints that make a killed training go on as if nothing was.
+
+Every epoch seeds its own shuffling, dropout and augmentation, so that going on from a checkpoint gives the weights
+that an uninterrupted training gives, bit for bit on one CPU thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import pickle
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Sampler
+
+from engines.errors import TrainingError
+from trainer.networks.graphs import AudioGraph, Graph, VideoGraph
+from trainer.training.augment import vary_clips, vary_mels
+from trainer.training.compute import Compute
+from trainer.training.data import Example, Examples
+from trainer.training.recipe import Schedule
+
+__all__ = ["load_trained", "train"]
+
+_log = logging.getLogger("emostream")
+_WEIGHTS, _CHECKPOINT, _IDENTITY = "weights.pt", "last.ckpt", "identity"
+_SAVE_EVERY_S = 60.0
+_WARM_UP_SHARE = 0.2  # of a one-cycle schedule
+_LARGEST_GRADIENT = 5.0  # norm; only AdamW from scratch ever comes near
+
+
+def train(
+    graph: Graph,
+    examples: Examples,
+    schedule: Schedule,
+    place: Path,
+    *,
+    seed: int,
+    compute: Compute,
+    identity: str,
+) -> None:
+    """Train a network in place, to minimise the softmax log-loss (paper, equations 2 and 3).
+
+    Args:
+        graph: the network with its preprocessing; trained on the CPU or moved where `compute` says.
+        examples: the training fold's.
+        schedule: how.
+        place: folder of checkpoints, logs and the final weights. An interrupted training goes on.
+        seed: of shuffling, dropout and augmentation.
+        compute: where.
+        identity: names the data and all settings; what another one left in `place` is replaced.
+
+    Raises:
+        TrainingError: there is nothing to train on, the loss is not finite, or `place` can't be written.
+    """
+    if not len(examples):
+        raise TrainingError(f"{place.name}: no segment to train the {graph.role} network on; check `prepare`'s report")
+    weights, resume = place / _WEIGHTS, place / _CHECKPOINT
+    try:
+        _begin(place, identity)
+        _run(graph, examples, schedule, place, seed, compute, resume)
+        _lay_out(graph.to("cpu"), {})
+        torch.save(graph.state_dict(), f"{weights}.part")
+        os.replace(f"{weights}.part", weights)
+        resume.unlink(missing_ok=True)
+    except OSError as error:
+        raise TrainingError(
+            f"training in {place} stops: {error.strerror or error}; make room there, then run the same command again"
+        ) from error
+
+
+def load_trained(graph: Graph, place: Path, identity: str) -> bool:
+    """Load the weights of a finished training; False where there is none of this identity."""
+    weights = place / _WEIGHTS
+    if _identity(place) != identity or not weights.is_file():
+        return False
+    graph.load_state_dict(torch.load(weights, weights_only=True))
+    return True
+
+
+class _Classifier(lightning.LightningModule):
+    """The training of one graph, as Lightning wants it."""
+
+    def __init__(self, graph: Graph, schedule: Schedule, steps: int, seed: int, place: Path) -> None:
+        super().__init__()
+        self.graph, self._schedule, self._steps, self._seed, self._place = graph, schedule, steps, seed, place
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(self._seed * 100_003 + self.current_epoch)
+        if self._schedule.freeze_convolutions:
+            for module in self.graph.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+
+    def training_step(self, batch: list[Any]) -> Tensor:
+        inputs, labels = batch
+        logits = self._logits(inputs).float()
+        loss = functional.cross_entropy(logits, labels, label_smoothing=self._schedule.label_smoothing)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss of the {self.graph.role} network is {float(loss)} in epoch {self.current_epoch + 1} "
+                f"({self._place}); use a lower rate than {self._schedule.rate}, or --precision 32-true"
+            )
+        found = (logits.argmax(1) == labels).float().mean()
+        self.log_dict({"loss": loss, "accuracy": found}, on_step=False, on_epoch=True, batch_size=len(labels))
+        return loss
+
+    def _logits(self, inputs: list[Tensor]) -> Tensor:
+        if self._schedule.augment and isinstance(self.graph, AudioGraph):
+            return cast(Tensor, self.graph.network(vary_mels(self.graph.prepare(*inputs))))
+        if self._schedule.augment and isinstance(self.graph, VideoGraph):
+            return cast(Tensor, self.graph.network(vary_clips(self.graph.prepare(*inputs))))
+        return self.graph.logits(*inputs)
+
+    def configure_optimizers(self) -> Any:
+        schedule = self._schedule
+        parameters = [each for each in self.graph.parameters() if each.requires_grad]
+        if schedule.optimiser == "sgd":
+            optimiser: torch.optim.Optimizer = torch.optim.SGD(
+                parameters, schedule.rate, schedule.momentum, weight_decay=schedule.weight_decay
+            )
+        else:
+            optimiser = torch.optim.AdamW(parameters, schedule.rate, weight_decay=schedule.weight_decay)
+        if not schedule.one_cycle:
+            return optimiser
+        cycle = torch.optim.lr_scheduler.LambdaLR(optimiser, _cycle(self._steps))
+        return [optimiser], [{"scheduler": cycle, "interval": "step"}]
+
+
+class _Shuffled(Sampler[int]):
+    """Every example once an epoch, in an order that epoch and seed alone decide."""
+
+    def __init__(self, length: int, seed: int) -> None:
+        self._length, self._seed, self._epoch = length, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning says which epoch begins."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch)
+        yield from torch.randperm(self._length, generator=generator).tolist()
+
+
+class _Keep(Callback):
+    """A checkpoint of the newest epoch, at most once a minute, replaced at once."""
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._saved = file, time.monotonic()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if time.monotonic() - self._saved >= _SAVE_EVERY_S and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+            trainer.save_checkpoint(f"{self._file}.part")
+            if trainer.is_global_zero:
+                os.replace(f"{self._file}.part", self._file)
+            self._saved = time.monotonic()
+
+
+def _run(
+    graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed: int, compute: Compute, resume: Path
+) -> None:
+    if schedule.freeze_convolutions:
+        for module in graph.network.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.modules.batchnorm._BatchNorm):
+                module.requires_grad_(False)
+    _lay_out(graph, {4: torch.channels_last, 5: torch.channels_last_3d})  # a third faster on a CPU
+    batches = -(-len(examples) // schedule.batch)
+    loader: DataLoader[Example] = DataLoader(
+        examples,
+        batch_size=schedule.batch,
+        sampler=_Shuffled(len(examples), seed),
+        num_workers=compute.loaders,
+        drop_last=len(examples) % schedule.batch == 1,  # batch normalisation needs two
+    )
+    module = _Classifier(graph, schedule, batches * schedule.epochs, seed, place)
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator=compute.accelerator,
+            devices=compute.devices,
+            precision=compute.precision,
+            max_epochs=schedule.epochs,
+            logger=[CSVLogger(place, name="", version="log"), TensorBoardLogger(place, name="", version="log")],
+            callbacks=[_Keep(resume)],
+            enable_checkpointing=False,
+            enable_progress_bar=compute.progress,
+            enable_model_summary=False,
+            gradient_clip_val=_LARGEST_GRADIENT if schedule.optimiser == "adamw" else None,
+            log_every_n_steps=1,
+        )
+        try:
+            trainer.fit(module, loader, ckpt_path=resume if resume.is_file() else None)
+        except (EOFError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            if not resume.is_file() or trainer.global_step:
+                raise
+            _log.warning("%s is damaged (%s): the training begins anew", resume, error)
+            resume.unlink()
+            _run(graph, examples, schedule, place, seed, compute, resume)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def _lay_out(graph: Graph, forms: dict[int, torch.memory_format]) -> None:
+    """Lay the weights out in memory by their number of axes."""
+    for weight in graph.parameters():
+        weight.data = weight.data.contiguous(memory_format=forms.get(weight.dim(), torch.contiguous_format))
+
+
+def _cycle(steps: int) -> Any:
+    """Factor of the rate by step: up in a straight line, down along a cosine."""
+    rise = max(1, round(_WARM_UP_SHARE * steps))
+
+    def factor(step: int) -> float:
+        if step < rise:
+            return (step + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * min((step - rise) / max(1, steps - rise), 1.0)))
+
+    return factor
+
+
+def _begin(place: Path, identity: str) -> None:
+    """Make the folder ready: what another training left in it goes."""
+    place.mkdir(parents=True, exist_ok=True)
+    if _identity(place) != identity:
+        for name in (_WEIGHTS, _CHECKPOINT):
+            (place / name).unlink(missing_ok=True)
+        (place / _IDENTITY).write_text(identity)
+
+
+def _identity(place: Path) -> str | None:
+    try:
+        return (place / _IDENTITY).read_text()
+    except OSError:
+        return None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's remarks about itself from the user."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [each.level for each in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        try:
+            for each in loggers:
+                each.setLevel(logging.ERROR)
+            yield
+        finally:
+            for each, level in zip(loggers, levels, strict=True):
+                each.setLevel(level)
