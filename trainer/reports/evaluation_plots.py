@@ -1,0 +1,108 @@
+"""Pictures of an evaluation: confusion matrices with true classes as rows, and how honest probabilities are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from trainer.evaluate import CALIBRATION_BINS, EVALUATED_HEADS, EvaluatedHead, Evaluation
+from trainer.heads.choice import LENGTHS
+from trainer.reports.plots import draw_matrix
+from trainer.reports.text import percent
+
+__all__ = ["Reliability", "draw_evaluation", "reliability"]
+
+_DPI = 110
+_LENGTH_COLOURS = ("#9ecae1", "#4292c6", "#08306b")  # from light to dark as more is heard
+_LARGEST = 160.0  # points², of a mark that stands for every recording
+
+
+class Reliability(NamedTuple):
+    """Recordings by the probability of the class decided on, in those bins that have any.
+
+    Attributes:
+        confidence: their mean probability, float64 [B].
+        right: how many of them are right, 0 to 1, float64 [B].
+        counts: how many they are, int64 [B].
+    """
+
+    confidence: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+
+
+def reliability(
+    probabilities: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], bins: int = CALIBRATION_BINS
+) -> Reliability:
+    """The points of a reliability diagram (Guo et al., ICML 2017, figure 1), binned as the calibration error is.
+
+    Args:
+        probabilities: [N, C].
+        truth: classes [N].
+        bins: of equal width, closed above.
+    """
+    confidence = probabilities.max(axis=1)
+    place = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    counts, sums, hits = (
+        np.bincount(place, weights, bins) for weights in (None, confidence, probabilities.argmax(axis=1) == truth)
+    )
+    there = counts > 0
+    return Reliability(sums[there] / counts[there], hits[there] / counts[there], counts[there])
+
+
+def draw_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:
+    """Draw every picture of an evaluation into a folder that is there; heads without any decision have none.
+
+    Returns:
+        The PNG files, in the order in which a report shows them.
+
+    Raises:
+        OSError: one can't be written.
+    """
+    heads = [head for head in EVALUATED_HEADS if evaluation.figures[head, "all"].decided]
+    files = [_draw_confusion(folder, evaluation, head) for head in heads]
+    return [*files, _draw_reliability(folder, evaluation, heads)] if heads else []
+
+
+def _draw_confusion(folder: Path, evaluation: Evaluation, head: EvaluatedHead) -> Path:
+    figures, classes = evaluation.figures[head, "all"], evaluation.labels
+    picture = Figure(figsize=(0.72 * len(classes) + 2.0, 0.55 * len(classes) + 1.6), layout="constrained")
+    heading = f"{head}: {percent(figures.accuracy)} % of {figures.matrix.sum()}"
+    draw_matrix(picture.add_subplot(), figures.matrix, classes, heading)
+    return _save(picture, folder / f"confusion-{head}.png")
+
+
+def _draw_reliability(folder: Path, evaluation: Evaluation, heads: list[EvaluatedHead]) -> Path:
+    picture = Figure(figsize=(3.0 * len(heads) + 0.6, 3.8), layout="constrained")
+    every = picture.subplots(1, len(heads), squeeze=False, sharey=True)[0]
+    for axes, head in zip(every, heads, strict=True):
+        _draw_curves(axes, evaluation, head)
+    every[0].set_ylabel("right")
+    every[0].legend(title="segments", fontsize=8, title_fontsize=8, frameon=False, loc="upper left")
+    picture.supxlabel("probability of the class decided on; marks grow with the number of recordings", fontsize=9)
+    return _save(picture, folder / "reliability.png")
+
+
+def _draw_curves(axes: Axes, evaluation: Evaluation, head: EvaluatedHead) -> None:
+    axes.plot([0, 1], [0, 1], ":", color="#888888", linewidth=1)
+    for length, colour in zip(LENGTHS, _LENGTH_COLOURS, strict=True):
+        probabilities = evaluation.probabilities(head, length)
+        decided = np.isfinite(probabilities).all(axis=1)
+        points = reliability(probabilities[decided], evaluation.truth[decided])
+        axes.plot(points.confidence, points.right, "-", color=colour, linewidth=1, alpha=0.6)
+        sizes = _LARGEST * points.counts / points.counts.sum() + 4
+        axes.scatter(points.confidence, points.right, sizes, color=colour, label=length, zorder=3)
+    axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), aspect="equal")
+    error = evaluation.figures[head, "all"].calibration_error
+    axes.set_title(f"{head}: error {percent(error, 1)} % after all", fontsize=9)
+    axes.grid(alpha=0.3)
+
+
+def _save(picture: Figure, file: Path) -> Path:
+    picture.savefig(file, dpi=_DPI, metadata={"Software": None})  # equal runs, equal files
+    return file

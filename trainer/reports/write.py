@@ -1,0 +1,109 @@
+"""A report on disk: Markdown, CSV, JSON and pictures. All of it takes an older report's place at once."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from engines.errors import ConfigError, PublishError
+from trainer.reports.facts import RunFacts
+from trainer.reports.outcomes import FIRST_COLUMNS, Outcomes
+from trainer.reports.paper import paper_data_set
+from trainer.reports.plots import draw
+from trainer.reports.report_text import data_title, report_text
+from trainer.reports.table_rows import COLUMNS, csv_rows
+from trainer.reports.tables import tables_of
+
+__all__ = ["check_place", "write_report"]
+
+_REPORT, _FIGURES = "report.md", "figures"
+_OWN = {_REPORT, _FIGURES, "tables.csv", "decisions.csv", "run.json"}
+
+
+def write_report(out: Path, facts: RunFacts, outcomes: Outcomes) -> Path:
+    """Write the report of a run: `report.md`, `tables.csv`, `decisions.csv`, `run.json` and `figures/*.png`.
+
+    Args:
+        out: folder of the report; an older report in it is replaced when the new one is whole.
+        facts: of the run.
+        outcomes: of its folds.
+
+    Returns:
+        The Markdown file.
+
+    Raises:
+        ConfigError: `out` holds something else than a report.
+        PublishError: the report can't be written.
+    """
+    target = out.absolute()
+    try:
+        check_place(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
+            fresh, older = Path(scratch) / "fresh", Path(scratch) / "older"
+            fresh.mkdir()  # the scratch folder itself is closed to others
+            _write(fresh, facts, outcomes)
+            _take_place(fresh, target, older)
+    except OSError as error:
+        raise PublishError(
+            f"the report can't be written to {out}: {error.strerror or error}; "
+            "expected a place that you may write to, with room for it"
+        ) from error
+    return out / _REPORT
+
+
+def check_place(out: Path) -> None:
+    """Whether a report may be written to a folder; asked before a long run, too.
+
+    Raises:
+        ConfigError: it holds something else than a report, which would be lost, or it is no folder.
+    """
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise ConfigError(f"report {out} is no folder; expected a new one, or one with an older report")
+    if out.is_dir() and (foreign := sorted(each.name for each in out.iterdir() if each.name not in _OWN)):
+        raise ConfigError(f"folder {out} holds {foreign[0]}, which is no part of a report; name another folder")
+
+
+def _write(folder: Path, facts: RunFacts, outcomes: Outcomes) -> None:
+    tables = tables_of(facts.dataset, outcomes)
+    paper = paper_data_set(facts.dataset, outcomes.classes)
+    (folder / _FIGURES).mkdir()
+    pictures = draw(folder / _FIGURES, data_title(facts), outcomes, paper)
+    links = [f"{_FIGURES}/{picture.name}" for picture in pictures]
+    (folder / _REPORT).write_text(report_text(facts, outcomes, tables, links), encoding="utf-8")
+    (folder / "run.json").write_text(facts.to_json(), encoding="utf-8")
+    _write_csv(folder / "tables.csv", COLUMNS, csv_rows(tables, len(outcomes.truth)))
+    names = (*outcomes.classes, "")  # -1 is no decision
+    decided = zip(outcomes.truth, *outcomes.predicted.values(), strict=True)
+    _write_csv(
+        folder / "decisions.csv",
+        [*FIRST_COLUMNS[:2], "fold", FIRST_COLUMNS[2], *outcomes.predicted],
+        (
+            [recording, subject, fold, *(names[number] for number in numbers)]
+            for recording, subject, fold, numbers in zip(
+                outcomes.recordings, outcomes.subjects, outcomes.folds, decided, strict=True
+            )
+        ),
+    )
+
+
+def _write_csv(file: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(head)
+        writer.writerows(rows)
+
+
+def _take_place(fresh: Path, target: Path, older: Path) -> None:
+    """Put the new folder where the old one is, which comes back if that fails."""
+    replaced = target.exists()
+    if replaced:
+        target.rename(older)
+    try:
+        fresh.rename(target)
+    except BaseException:  # an interruption too: the scratch folder is about to be removed
+        if replaced:
+            older.rename(target)
+        raise
