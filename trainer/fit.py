@@ -180,7 +180,7 @@ def _manifest(job: FitJob, folds: tuple[Fold, ...], figures: dict[HeadName, dict
         "initial_weights": [f"{each.file.name}, sha256 {each.sha256}" for each in plan.initial_weights()] or "random",
         "seed": plan.seed,
         "precision": plan.compute.precision,
-        "versions": {"emostream": version("emostream"), "torch": torch.__version__},
+        "versions": {"emostream": version("emostream"), "torch": str(torch.__version__)},
     }
     return Manifest(
         format=FORMAT_VERSION,

@@ -22,6 +22,7 @@ _REPORT, _PICTURES, _RUN, _FIGURES, _SCORES = "report.md", "pictures", "run.json
 _OWN = {_REPORT, _PICTURES, _RUN, _FIGURES, _SCORES}
 _COLUMNS = (
     *("head", "segments", "recordings", "undecided", "accuracy", "accuracy_low", "accuracy_high"),
+    "accuracy_decided",
     *("macro_recall", "macro_recall_low", "macro_recall_high", "calibration_error", "log_loss"),
     *("chance", "most_frequent"),
 )
@@ -72,7 +73,7 @@ def _figure_rows(evaluation: Evaluation) -> Iterator[list[str]]:
     blind, frequent, _ = evaluation.chance
     for (head, length), own in evaluation.figures.items():
         shares = (
-            *(own.accuracy, *own.accuracy_interval),
+            *(own.accuracy, *own.accuracy_interval, own.accuracy_decided),
             *(own.macro_recall, *own.recall_interval),
             own.calibration_error,
         )

@@ -78,12 +78,13 @@ def _draw_confusion(folder: Path, evaluation: Evaluation, head: EvaluatedHead) -
 
 
 def _draw_reliability(folder: Path, evaluation: Evaluation, heads: list[EvaluatedHead]) -> Path:
-    picture = Figure(figsize=(3.0 * len(heads) + 0.6, 3.8), layout="constrained")
+    picture = Figure(figsize=(3.0 * len(heads) + 1.4, 3.8), layout="constrained")
     every = picture.subplots(1, len(heads), squeeze=False, sharey=True)[0]
     for axes, head in zip(every, heads, strict=True):
         _draw_curves(axes, evaluation, head)
     every[0].set_ylabel("right")
-    every[0].legend(title="segments", fontsize=8, title_fontsize=8, frameon=False, loc="upper left")
+    lines, lengths = every[0].get_legend_handles_labels()
+    picture.legend(lines, lengths, title="segments", loc="outside right center", fontsize=9, frameon=False)
     picture.supxlabel("probability of the class decided on; marks grow with the number of recordings", fontsize=9)
     return _save(picture, folder / "reliability.png")
 
@@ -94,9 +95,9 @@ def _draw_curves(axes: Axes, evaluation: Evaluation, head: EvaluatedHead) -> Non
         probabilities = evaluation.probabilities(head, length)
         decided = np.isfinite(probabilities).all(axis=1)
         points = reliability(probabilities[decided], evaluation.truth[decided])
-        axes.plot(points.confidence, points.right, "-", color=colour, linewidth=1, alpha=0.6)
+        axes.plot(points.confidence, points.right, "-", color=colour, linewidth=1.5, alpha=0.6, label=length)
         sizes = _LARGEST * points.counts / points.counts.sum() + 4
-        axes.scatter(points.confidence, points.right, sizes, color=colour, label=length, zorder=3)
+        axes.scatter(points.confidence, points.right, sizes, color=colour, zorder=3)
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), aspect="equal")
     error = evaluation.figures[head, "all"].calibration_error
     axes.set_title(f"{head}: error {percent(error, 1)} % after all", fontsize=9)

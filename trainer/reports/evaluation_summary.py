@@ -40,10 +40,11 @@ def evaluation_summary(evaluation: Evaluation) -> Group:
                 end_section=length == "all",
             )
     # Text, for rich would take brackets in names for styles
-    title = f"Bundle {evaluation.bundle.manifest.name} on data set {evaluation.corpus.dataset}"
+    manifest = evaluation.bundle.manifest
+    title = f"Bundle {manifest.name} on data set {evaluation.corpus.dataset}"
     return Group(
         Text(title, style="bold"),
-        Text(trained_on(evaluation.bundle.manifest)),
+        *([Text(trained_on(manifest))] if manifest.trained else []),  # a warning says so otherwise
         *(Text(warning, style="yellow") for warning in evaluation_warnings(evaluation)),
         grid,
         *map(Text, evaluation_findings(evaluation)),

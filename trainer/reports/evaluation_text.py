@@ -21,7 +21,7 @@ many of a head's own pool were heard, or all where there are fewer. *Accuracy* i
 recall of the classes that are there, each in % with its 95 % interval from a bootstrap over subjects. *Calibration* is
 the expected calibration error of the first choice in %, *log loss* is in nats (a blind guess among {classes} has
 {blind:.2f}), both of the recordings decided on. *None* counts those without a voice or a face that the head needs: no
-decision is wrong.
+decision is wrong. *Decided* is the accuracy without these.
 """
 
 
@@ -60,7 +60,18 @@ def evaluation_text(evaluation: Evaluation, facts: EvaluationFacts, pictures: Se
 
 
 def _figures(evaluation: Evaluation) -> str:
-    head = ["head", "segments", "accuracy", "interval", "recall", "interval", "calibration", "log loss", "none"]
+    head = [
+        "head",
+        "segments",
+        "accuracy",
+        "interval",
+        "recall",
+        "interval",
+        "calibration",
+        "log loss",
+        "none",
+        "decided",
+    ]
     rows = []
     for name in EVALUATED_HEADS:
         for length in LENGTHS:
@@ -76,6 +87,7 @@ def _figures(evaluation: Evaluation) -> str:
                     percent(own.calibration_error),
                     "-" if math.isnan(own.log_loss) else f"{own.log_loss:.3f}",
                     str(own.undecided),
+                    percent(own.accuracy_decided),
                 ]
             )
     return markdown_table(head, rows)

@@ -10,10 +10,9 @@ import logging
 import math
 import os
 import pickle
+import shutil
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
@@ -30,12 +30,14 @@ from trainer.networks.graphs import AudioGraph, Graph, VideoGraph
 from trainer.training.augment import vary_clips, vary_mels
 from trainer.training.compute import Compute
 from trainer.training.data import Example, Examples
+from trainer.training.files import replace_file, writing
+from trainer.training.manners import own_signals, quiet
 from trainer.training.recipe import Schedule
 
-__all__ = ["load_trained", "train"]
+__all__ = ["load_trained", "make_ready", "train"]
 
 _log = logging.getLogger("emostream")
-_WEIGHTS, _CHECKPOINT, _IDENTITY = "weights.pt", "last.ckpt", "identity"
+_WEIGHTS, _CHECKPOINT, _IDENTITY, _LOG = "weights.pt", "last.ckpt", "identity", "log"
 _SAVE_EVERY_S = 60.0
 _WARM_UP_SHARE = 0.2  # of a one-cycle schedule
 _LARGEST_GRADIENT = 5.0  # norm; only AdamW from scratch ever comes near
@@ -55,7 +57,7 @@ def train(
 
     Args:
         graph: the network with its preprocessing; trained on the CPU or moved where `compute` says.
-        examples: the training fold's.
+        examples: the training fold's, two or more.
         schedule: how.
         place: folder of checkpoints, logs and the final weights. An interrupted training goes on.
         seed: of shuffling, dropout and augmentation.
@@ -63,31 +65,35 @@ def train(
         identity: names the data and all settings; what another one left in `place` is replaced.
 
     Raises:
-        TrainingError: there is nothing to train on, the loss is not finite, or `place` can't be written.
+        TrainingError: the loss is not finite, or `place` can't be written.
     """
-    if not len(examples):
-        raise TrainingError(f"{place.name}: no segment to train the {graph.role} network on; check `prepare`'s report")
-    weights, resume = place / _WEIGHTS, place / _CHECKPOINT
-    try:
+    with writing(place):
         _begin(place, identity)
-        _run(graph, examples, schedule, place, seed, compute, resume)
+        _run(graph, examples, schedule, place, seed, compute)
         _lay_out(graph.to("cpu"), {})
-        torch.save(graph.state_dict(), f"{weights}.part")
-        os.replace(f"{weights}.part", weights)
-        resume.unlink(missing_ok=True)
-    except OSError as error:
-        raise TrainingError(
-            f"training in {place} stops: {error.strerror or error}; make room there, then run the same command again"
-        ) from error
+        replace_file(place / _WEIGHTS, lambda stream: torch.save(graph.state_dict(), stream))
+        (place / _CHECKPOINT).unlink(missing_ok=True)
 
 
 def load_trained(graph: Graph, place: Path, identity: str) -> bool:
-    """Load the weights of a finished training; False where there is none of this identity."""
+    """Load the weights of a finished training; False where there is none of this identity, whole."""
     weights = place / _WEIGHTS
     if _identity(place) != identity or not weights.is_file():
         return False
-    graph.load_state_dict(torch.load(weights, weights_only=True))
+    found = _whole(weights)
+    if found is None:
+        return False
+    graph.load_state_dict(found)
     return True
+
+
+def make_ready(graph: Graph, schedule: Schedule) -> None:
+    """Freeze what is not trained, and lay the weights out for training, which is a third faster on a CPU."""
+    if schedule.freeze_convolutions:
+        for module in graph.network.modules():
+            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.modules.batchnorm._BatchNorm):
+                module.requires_grad_(False)
+    _lay_out(graph, {4: torch.channels_last, 5: torch.channels_last_3d})
 
 
 class _Classifier(lightning.LightningModule):
@@ -171,47 +177,39 @@ class _Keep(Callback):
             self._saved = time.monotonic()
 
 
-def _run(
-    graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed: int, compute: Compute, resume: Path
-) -> None:
-    if schedule.freeze_convolutions:
-        for module in graph.network.modules():
-            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.modules.batchnorm._BatchNorm):
-                module.requires_grad_(False)
-    _lay_out(graph, {4: torch.channels_last, 5: torch.channels_last_3d})  # a third faster on a CPU
-    batches = -(-len(examples) // schedule.batch)
+def _run(graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed: int, compute: Compute) -> None:
+    make_ready(graph, schedule)
     loader: DataLoader[Example] = DataLoader(
         examples,
         batch_size=schedule.batch,
         sampler=_Shuffled(len(examples), seed),
         num_workers=compute.loaders,
         drop_last=len(examples) % schedule.batch == 1,  # batch normalisation needs two
+        generator=torch.Generator(),  # the global one is the dropout's
     )
-    module = _Classifier(graph, schedule, batches * schedule.epochs, seed, place)
-    with _quiet():
+    module = _Classifier(graph, schedule, len(loader) * schedule.epochs, seed, place)
+    checkpoint = place / _CHECKPOINT
+    resume = checkpoint if checkpoint.is_file() and _whole(checkpoint) else None
+    logs = f"{_LOG}-{1 + sum(1 for _ in place.glob(f'{_LOG}-*'))}"  # one for each start: Lightning appends to none
+    with quiet(), own_signals():
         trainer = lightning.Trainer(
             accelerator=compute.accelerator,
             devices=compute.devices,
             precision=compute.precision,
             max_epochs=schedule.epochs,
-            logger=[CSVLogger(place, name="", version="log"), TensorBoardLogger(place, name="", version="log")],
-            callbacks=[_Keep(resume)],
+            logger=[
+                CSVLogger(place, name="", version=logs, flush_logs_every_n_steps=1),
+                TensorBoardLogger(place, name="", version=logs),
+            ],
+            callbacks=[_Keep(checkpoint)],
+            plugins=[LightningEnvironment()],  # a cluster's own would be asked for as many tasks as there are folds
             enable_checkpointing=False,
             enable_progress_bar=compute.progress,
             enable_model_summary=False,
             gradient_clip_val=_LARGEST_GRADIENT if schedule.optimiser == "adamw" else None,
             log_every_n_steps=1,
         )
-        try:
-            trainer.fit(module, loader, ckpt_path=resume if resume.is_file() else None)
-        except (EOFError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
-            if not resume.is_file() or trainer.global_step:
-                raise
-            _log.warning("%s is damaged (%s): the training begins anew", resume, error)
-            resume.unlink()
-            _run(graph, examples, schedule, place, seed, compute, resume)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        trainer.fit(module, loader, ckpt_path=resume)
 
 
 def _lay_out(graph: Graph, forms: dict[int, torch.memory_format]) -> None:
@@ -238,27 +236,23 @@ def _begin(place: Path, identity: str) -> None:
     if _identity(place) != identity:
         for name in (_WEIGHTS, _CHECKPOINT):
             (place / name).unlink(missing_ok=True)
-        (place / _IDENTITY).write_text(identity)
+        for logs in place.glob(f"{_LOG}-*"):
+            shutil.rmtree(logs)
+        replace_file(place / _IDENTITY, lambda stream: stream.write(identity.encode()))
 
 
 def _identity(place: Path) -> str | None:
     try:
         return (place / _IDENTITY).read_text()
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's remarks about itself from the user."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [each.level for each in loggers]
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        try:
-            for each in loggers:
-                each.setLevel(logging.ERROR)
-            yield
-        finally:
-            for each, level in zip(loggers, levels, strict=True):
-                each.setLevel(level)
+def _whole(file: Path) -> dict[str, Any] | None:
+    """What PyTorch saved; None, and a warning, where the file is damaged."""
+    try:
+        return cast("dict[str, Any]", torch.load(file, map_location="cpu", weights_only=True))
+    except (EOFError, RuntimeError, KeyError, ValueError, AttributeError, pickle.UnpicklingError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        _log.warning("%s is damaged (%s): the training begins anew", file, reason)
+        return None

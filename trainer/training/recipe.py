@@ -49,7 +49,7 @@ class Recipe:
         video: of the C3D.
         fusion: of the DBN and FC networks, after pre-training.
         rbm: of the DBN's layers.
-        rbm_rates: rates of the Bernoulli machines of which the best on inner subjects is taken; the paper states none.
+        rbm_rates: rates of the machines of which the best on inner subjects is taken; the paper states none.
     """
 
     name: str
@@ -86,7 +86,7 @@ RECIPES = {
             video=replace(_PAPER, epochs=400),
             fusion=replace(_PAPER, epochs=100),
             rbm=RBMRecipe(),
-            rbm_rates=(0.01, 0.05, 0.2),
+            rbm_rates=(0.2, 0.5, 1.0),
         ),
         Recipe(
             name="scratch",
@@ -94,7 +94,7 @@ RECIPES = {
             video=_SCRATCH,
             fusion=replace(_SCRATCH, epochs=30, augment=False),
             rbm=RBMRecipe(epochs=20),
-            rbm_rates=(0.05,),
+            rbm_rates=(0.5,),
         ),
     )
 }

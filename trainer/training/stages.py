@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from engines.archive import sha256_of
+from engines.bundle import NetworkRole
 from trainer.fusion.pretrain import LayerEpoch, pretrain
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
@@ -63,11 +64,16 @@ class Plan:
     seed: int
     compute: Compute
 
-    def identity(self) -> str:
-        """Names everything here that the result depends on."""
-        files = [each and sha256_of(each) for each in (self.audio_weights, self.video_weights)]
-        fixed = (self.preset, self.recipe, files, self.video_bgr, self.which, self.seed, self.compute.precision)
-        return repr(fixed)
+    def identity(self, role: NetworkRole = "fusion") -> str:
+        """Names everything here that one network depends on; the fusion network depends on all."""
+        files = {"audio": self.audio_weights, "video": self.video_weights}
+        hashes = {name: file and sha256_of(file) for name, file in files.items() if role in (name, "fusion")}
+        sizes, schedules = (
+            (self.preset, self.recipe)
+            if role == "fusion"
+            else (getattr(each, role) for each in (self.preset, self.recipe))
+        )
+        return repr((sizes, schedules, hashes, self.video_bgr, self.which, self.seed, self.compute.precision))
 
     def initial_weights(self) -> tuple[WeightReport, ...]:
         """What the networks take from the given files, layer by layer.
@@ -116,7 +122,7 @@ class Stages:
         """
         self.corpus, self.trained, self.plan, self.place = corpus, trained, plan, place
         self._finish = finish or (lambda graph: graph)
-        self._identity = f"{corpus.identity(trained)} {plan.identity()}"
+        self._data = corpus.identity(trained)
 
     def audio(self, window: Window = SEGMENT_WINDOW, *, original: bool = False) -> tuple[Graph, Embedded]:
         """The AlexNet, and its embeddings of all windows; `original` leaves the initial weights as they are."""
@@ -202,7 +208,9 @@ class Stages:
             fit()
             return
         place = self.place / stage
-        identity = hashlib.sha256(json.dumps([self._identity, stage, more]).encode()).hexdigest()
+        identity = hashlib.sha256(
+            json.dumps([self._data, self.plan.identity(graph.role), stage, more]).encode()
+        ).hexdigest()
         if load_trained(graph, place, identity):
             return
         fit()
