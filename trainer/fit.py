@@ -22,7 +22,7 @@ from engines.bundle import FORMAT_VERSION, Bundle, Manifest
 from engines.errors import DataError, TrainingError
 from engines.frontend.settings import FRONTEND
 from engines.heads import HEAD_NAMES, HeadName, LinearSVM
-from trainer.export import as_exported, write_bundle
+from trainer.export import as_exported, refuse_existing, write_bundle
 from trainer.heads.calibrated import known_pairs
 from trainer.heads.choice import Calibration, choose_calibration
 from trainer.heads.figures import head_figures
@@ -81,6 +81,7 @@ def fit(job: FitJob, out: Path, progress: Callable[[str], None] | None = None) -
         ConfigError: `out` exists and is no empty folder.
         PublishError: the bundle can't be written.
     """
+    refuse_existing(out.absolute())
     corpus = job.corpus
     folds = group_folds(list(corpus.subjects), job.groups, corpus.dataset)
     decisions = _strangers(job, folds, progress)

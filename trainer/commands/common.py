@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from engines.errors import ConfigError
 from trainer.networks.presets import PRESETS
 
 if TYPE_CHECKING:
+    from trainer.datasets.base import DataSet
     from trainer.segments.corpus import Corpus
     from trainer.segments.prepare import PreparedSet
     from trainer.training.stages import Plan
@@ -45,6 +48,7 @@ __all__ = [
     "Threads",
     "VideoOrder",
     "VideoWeights",
+    "command_line",
     "cores",
     "plan_of",
     "prepared",
@@ -119,6 +123,23 @@ class Data:
     cache: Path | None = None
     face_model: Path | None = None
 
+    def read(self) -> DataSet:
+        """The recordings.
+
+        Raises:
+            ConfigError: an option that isn't one.
+            DataError: the folder isn't that data set's.
+        """
+        from trainer.datasets.choose import read_dataset
+        from trainer.datasets.options import ReadOptions
+
+        options = ReadOptions(
+            labels=tuple(self.labels.split(",")) if self.labels else None,
+            merge=_merge(self.merge),
+            modality=self.modality,  # type: ignore[arg-type]
+        )
+        return read_dataset(self.dataset, self.root, options)
+
 
 @contextmanager
 def train_extra() -> Iterator[None]:
@@ -136,6 +157,12 @@ def train_extra() -> Iterator[None]:
         raise ConfigError(
             f'training needs the package {missing}, which is not installed; pip install "emostream[train]"'
         ) from None
+
+
+def command_line() -> str:
+    """The command as it was typed, but for the folders that files and the data lie in: they are nobody's business."""
+    words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]
+    return shlex.join(["emostream-train", *words])
 
 
 def cores() -> int:
@@ -160,17 +187,10 @@ def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corp
     Raises:
         EmostreamError: it can't be read or cut.
     """
-    from trainer.datasets.choose import read_dataset
-    from trainer.datasets.options import ReadOptions
     from trainer.segments.corpus import Corpus
     from trainer.segments.prepare import prepare, store_of
 
-    options = ReadOptions(
-        labels=tuple(data.labels.split(",")) if data.labels else None,
-        merge=_merge(data.merge),
-        modality=data.modality,  # type: ignore[arg-type]
-    )
-    dataset = read_dataset(data.dataset, data.root, options)
+    dataset = data.read()
     cache = data.cache or Path(platformdirs.user_cache_dir("emostream")) / "segments"
     cut = 0.0
     with Progress(

@@ -2,8 +2,75 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from trainer.commands.common import (
+    Cache,
+    Data,
+    DatasetName,
+    FaceModel,
+    Jobs,
+    Labels,
+    Merge,
+    Modality,
+    Root,
+    command_line,
+    prepared,
+    train_extra,
+)
+
 __all__ = ["evaluate"]
 
 
-def evaluate() -> None:
-    """TODO."""
+def evaluate(
+    root: Root,
+    dataset: DatasetName,
+    bundle: Annotated[Path, typer.Option(metavar="PATH", help="The bundle's folder or .zip.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the report; evaluate-DATASET if not given.")
+    ] = None,
+    labels: Labels = None,
+    merge: Merge = None,
+    modality: Modality = "both",
+    cache: Cache = None,
+    face_model: FaceModel = None,
+    engine: Annotated[str, typer.Option(metavar="auto|openvino|onnxruntime", help="Runtime of the networks.")] = "auto",
+    precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16", help="Arithmetic of the engine.")] = "auto",
+    jobs: Jobs = 0,
+) -> None:
+    """Measure a bundle on a data set: accuracy, recall and calibration of each head after 1, 3 and all segments.
+
+    The networks, pools and heads are those of the stream, and so are the scores.
+    """
+    begun = time.monotonic()
+    with train_extra():
+        from engines.backends.choose import choose_engine
+        from engines.bundle import Bundle
+        from trainer.evaluation.evaluate import check_classes
+        from trainer.evaluation.evaluate import evaluate as evaluate_bundle
+        from trainer.evaluation.facts import EvaluationFacts
+        from trainer.evaluation.summary import evaluation_summary
+        from trainer.evaluation.write import check_evaluation_place, write_evaluation
+
+        report = out or Path(f"evaluate-{dataset}")
+        check_evaluation_place(report)
+        loaded = Bundle.load(bundle)
+        console = Console(stderr=True)
+        data = Data(dataset, root, labels, merge, modality, cache, face_model)
+        check_classes(loaded, dataset, data.read().labels)
+        found, corpus, _ = prepared(data, jobs, console)
+        chosen, reason = choose_engine(engine, loaded, precision)
+        console.print(f"Engine: {reason}.", highlight=False)
+        with chosen, Progress(console=console, transient=True) as bar:
+            task = bar.add_task("evaluating", total=len(corpus.recordings))
+            evaluation = evaluate_bundle(loaded, chosen, corpus, progress=lambda _: bar.advance(task))
+        facts = EvaluationFacts.of(found, command=command_line(), seconds=time.monotonic() - begun)
+        written = write_evaluation(report, evaluation, facts)
+        Console().print(evaluation_summary(evaluation))
+    typer.echo(f"Report: {written}")

@@ -43,7 +43,7 @@ def prepare(
 
         data = Data(dataset, root, labels, merge, modality, cache, face_model)
         found, corpus, cut = prepared(data, jobs, Console(stderr=True))
-        Console().print(preparation_tables(Preparation.of(found)))
+        Console().print(preparation_tables(Preparation.of(found)), soft_wrap=True)  # names stay whole
     seconds = time.monotonic() - begun
     if cut:
         speed = cut / seconds / (jobs or cores())

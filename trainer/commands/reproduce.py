@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -36,6 +35,7 @@ from trainer.commands.common import (
     Threads,
     VideoOrder,
     VideoWeights,
+    command_line,
     plan_of,
     prepared,
     side_by_side,
@@ -125,7 +125,7 @@ def reproduce(
                 _ask()
         run_folds(waiting, side_by_side=at_once, ray_address=ray, progress=_counting(console, len(waiting)))
         places = {run.fold.name: run.place for run in runs}
-        facts = RunFacts.of(found, plan, every, places, command=_command_line(root), seconds=time.monotonic() - begun)
+        facts = RunFacts.of(found, plan, every, places, command=command_line(), seconds=time.monotonic() - begun)
         outcomes = read_outcomes(places, corpus.classes)
         written = write_report(report, facts, outcomes)
         Console().print(summary(facts, outcomes))
@@ -174,9 +174,3 @@ def _counting(console: Console, total: int) -> Callable[[FoldJob], None]:
         console.print(f"  fold {job.fold.name} is finished ({done} of {total})", highlight=False)
 
     return report
-
-
-def _command_line(root: Path) -> str:
-    """As it was typed, but for the place of the data, which is nobody's business."""
-    words = [root.name if word == str(root) else word for word in sys.argv[1:]]
-    return shlex.join(["emostream-train", *words])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import tempfile
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from engines.errors import ConfigError, PublishError
 from trainer.reports.facts import RunFacts
+from trainer.reports.folder import check_folder, replacing, write_csv
 from trainer.reports.outcomes import FIRST_COLUMNS, Outcomes
 from trainer.reports.paper import paper_data_set
 from trainer.reports.plots import draw
@@ -37,20 +34,8 @@ def write_report(out: Path, facts: RunFacts, outcomes: Outcomes) -> Path:
         ConfigError: `out` holds something else than a report.
         PublishError: the report can't be written.
     """
-    target = out.absolute()
-    try:
-        check_place(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as scratch:
-            fresh, older = Path(scratch) / "fresh", Path(scratch) / "older"
-            fresh.mkdir()  # the scratch folder itself is closed to others
-            _write(fresh, facts, outcomes)
-            _take_place(fresh, target, older)
-    except OSError as error:
-        raise PublishError(
-            f"the report can't be written to {out}: {error.strerror or error}; "
-            "expected a place that you may write to, with room for it"
-        ) from error
+    with replacing(out, _OWN) as folder:
+        _write(folder, facts, outcomes)
     return out / _REPORT
 
 
@@ -60,10 +45,7 @@ def check_place(out: Path) -> None:
     Raises:
         ConfigError: it holds something else than a report, which would be lost, or it is no folder.
     """
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise ConfigError(f"report {out} is no folder; expected a new one, or one with an older report")
-    if out.is_dir() and (foreign := sorted(each.name for each in out.iterdir() if each.name not in _OWN)):
-        raise ConfigError(f"folder {out} holds {foreign[0]}, which is no part of a report; name another folder")
+    check_folder(out, _OWN)
 
 
 def _write(folder: Path, facts: RunFacts, outcomes: Outcomes) -> None:
@@ -74,10 +56,10 @@ def _write(folder: Path, facts: RunFacts, outcomes: Outcomes) -> None:
     links = [f"{_FIGURES}/{picture.name}" for picture in pictures]
     (folder / _REPORT).write_text(report_text(facts, outcomes, tables, links), encoding="utf-8")
     (folder / "run.json").write_text(facts.to_json(), encoding="utf-8")
-    _write_csv(folder / "tables.csv", COLUMNS, csv_rows(tables, len(outcomes.truth)))
+    write_csv(folder / "tables.csv", COLUMNS, csv_rows(tables, len(outcomes.truth)))
     names = (*outcomes.classes, "")  # -1 is no decision
     decided = zip(outcomes.truth, *outcomes.predicted.values(), strict=True)
-    _write_csv(
+    write_csv(
         folder / "decisions.csv",
         [*FIRST_COLUMNS[:2], "fold", FIRST_COLUMNS[2], *outcomes.predicted],
         (
@@ -87,23 +69,3 @@ def _write(folder: Path, facts: RunFacts, outcomes: Outcomes) -> None:
             )
         ),
     )
-
-
-def _write_csv(file: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(head)
-        writer.writerows(rows)
-
-
-def _take_place(fresh: Path, target: Path, older: Path) -> None:
-    """Put the new folder where the old one is, which comes back if that fails."""
-    replaced = target.exists()
-    if replaced:
-        target.rename(older)
-    try:
-        fresh.rename(target)
-    except BaseException:  # an interruption too: the scratch folder is about to be removed
-        if replaced:
-            older.rename(target)
-        raise

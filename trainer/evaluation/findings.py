@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 
 from engines.bundle import Manifest
-from trainer.evaluate import EVALUATED_HEADS, EvaluatedHead, Evaluation
+from trainer.evaluation.evaluate import EVALUATED_HEADS, EvaluatedHead, Evaluation
 from trainer.reports.scores import difference
 from trainer.reports.text import interval, percent, points
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from engines.errors import ConfigError, PublishError
 
-__all__ = ["check_folder", "replacing"]
+__all__ = ["check_folder", "replacing", "write_csv"]
 
 
 def check_folder(out: Path, own: Collection[str]) -> None:
@@ -58,3 +59,11 @@ def replacing(out: Path, own: Collection[str]) -> Iterator[Path]:
             f"the report can't be written to {out}: {error.strerror or error}; "
             "expected a place that you may write to, with room for it"
         ) from error
+
+
+def write_csv(file: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table in UTF-8."""
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(head)
+        writer.writerows(rows)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from trainer.evaluate import EVALUATED_HEADS, Evaluation
+from trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
+from trainer.evaluation.facts import EvaluationFacts
+from trainer.evaluation.plots import draw_evaluation
+from trainer.evaluation.text import evaluation_text
 from trainer.heads.choice import LENGTHS
-from trainer.reports.evaluation_facts import EvaluationFacts
-from trainer.reports.evaluation_folder import check_folder, replacing
-from trainer.reports.evaluation_plots import draw_evaluation
-from trainer.reports.evaluation_text import evaluation_text
+from trainer.reports.folder import check_folder, replacing, write_csv
 
 __all__ = ["check_evaluation_place", "write_evaluation"]
 
@@ -61,11 +60,9 @@ def write_evaluation(out: Path, evaluation: Evaluation, facts: EvaluationFacts) 
         links = [f"{_PICTURES}/{file.name}" for file in draw_evaluation(folder / _PICTURES, evaluation)]
         (folder / _REPORT).write_text(evaluation_text(evaluation, facts, links), encoding="utf-8")
         (folder / _RUN).write_text(_json(evaluation, facts), encoding="utf-8")
-        _write_csv(folder / _FIGURES, _COLUMNS, _figure_rows(evaluation))
+        write_csv(folder / _FIGURES, _COLUMNS, _figure_rows(evaluation))
         columns = ("recording", "subject", "truth", "head", "by", "segments", "label")
-        _write_csv(
-            folder / _SCORES, (*columns, *(f"p_{label}" for label in evaluation.labels)), _score_rows(evaluation)
-        )
+        write_csv(folder / _SCORES, (*columns, *(f"p_{label}" for label in evaluation.labels)), _score_rows(evaluation))
     return out / _REPORT
 
 
@@ -112,10 +109,3 @@ def _json(evaluation: Evaluation, facts: EvaluationFacts) -> str:
 
 def _share(value: float) -> str:
     return "" if math.isnan(value) else f"{100 * value:.4f}"
-
-
-def _write_csv(file: Path, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(head)
-        writer.writerows(rows)

@@ -9,9 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from trainer.evaluate import EVALUATED_HEADS, Evaluation
+from trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
+from trainer.evaluation.findings import evaluation_findings, evaluation_warnings, trained_on
 from trainer.heads.choice import LENGTHS
-from trainer.reports.evaluation_findings import evaluation_findings, evaluation_warnings, trained_on
 from trainer.reports.text import interval, percent
 
 __all__ = ["evaluation_summary"]

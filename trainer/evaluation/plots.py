@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from trainer.evaluate import CALIBRATION_BINS, EVALUATED_HEADS, EvaluatedHead, Evaluation
+from trainer.evaluation.evaluate import CALIBRATION_BINS, EVALUATED_HEADS, EvaluatedHead, Evaluation
 from trainer.heads.choice import LENGTHS
 from trainer.reports.plots import draw_matrix
 from trainer.reports.text import percent
