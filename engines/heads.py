@@ -100,31 +100,33 @@ class LinearSVM:
         """Probabilities [N, C] of features [N, D]; each row sums to one."""
         logits = self.prob_a * self.decisions(x) + self.prob_b
         pairs = 0.5 * (1.0 - np.tanh(0.5 * logits))
-        return np.stack([couple(row, self.classes) for row in pairs])
+        return couple(pairs, self.classes)
 
 
 def couple(pairs: npt.NDArray[np.float64], classes: int) -> npt.NDArray[np.float64]:
-    """Class probabilities [C] that fit the pairwise ones best (Wu, Lin and Weng 2004, equations 21 and 22).
+    """Class probabilities [N, C] that fit the pairwise ones best (Wu, Lin and Weng 2004, equations 21 and 22).
 
     Args:
-        pairs: P(i | i or j) for each pair i < j, [C (C - 1) / 2].
+        pairs: P(i | i or j) for each pair i < j, [N, C (C - 1) / 2].
         classes: C.
 
     Returns:
-        The minimiser of sum over i != j of (r_ji p_i - r_ij p_j)^2 with sum p = 1, p >= 0.
+        Row by row the minimiser of sum over i != j of (r_ji p_i - r_ij p_j)^2 with sum p = 1, p >= 0.
     """
     clipped = np.clip(pairs, _MIN_PAIR_PROBABILITY, 1 - _MIN_PAIR_PROBABILITY)
-    r = np.zeros((classes, classes))
-    for (i, j), p in zip(combinations(range(classes), 2), clipped, strict=True):
-        r[i, j], r[j, i] = p, 1.0 - p
-    q = -r.T * r
-    np.fill_diagonal(q, (r.T**2).sum(axis=1))
+    r = np.zeros((len(pairs), classes, classes))
+    first, second = np.array(list(combinations(range(classes), 2))).T
+    r[:, first, second], r[:, second, first] = clipped, 1.0 - clipped
     # The optimality conditions Q p = -b e, e'p = 1: one linear system, non-singular whatever the pairs.
-    system = np.ones((classes + 1, classes + 1))
-    system[:classes, :classes], system[classes, classes] = q, 0.0
-    solution = np.linalg.solve(system, np.append(np.zeros(classes), 1.0))[:classes]
-    positive = np.maximum(solution, 0.0)
-    return np.asarray(positive / positive.sum())
+    system = np.ones((len(pairs), classes + 1, classes + 1))
+    system[:, :classes, :classes] = -r.transpose(0, 2, 1) * r
+    diagonal = np.arange(classes)
+    system[:, diagonal, diagonal] = (r**2).sum(axis=1)
+    system[:, classes, classes] = 0.0
+    right = np.zeros((len(pairs), classes + 1, 1))
+    right[:, classes] = 1.0
+    positive = np.maximum(np.linalg.solve(system, right)[:, :classes, 0], 0.0)
+    return np.asarray(positive / positive.sum(axis=1, keepdims=True))
 
 
 def save_heads(file: Path, heads: Mapping[HeadName, LinearSVM]) -> None:

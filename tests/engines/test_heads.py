@@ -41,12 +41,19 @@ def test_decisions_and_probabilities_equal_libsvm(libsvm):
 def test_coupling_recovers_consistent_pairs():
     p = np.array([0.1, 0.2, 0.3, 0.4])
     pairs = np.array([p[i] / (p[i] + p[j]) for i in range(4) for j in range(i + 1, 4)])
-    np.testing.assert_allclose(couple(pairs, 4), p, atol=1e-12)
+    np.testing.assert_allclose(couple(pairs[None], 4)[0], p, atol=1e-12)
+
+
+def test_rows_are_coupled_each_on_its_own():
+    pairs = np.random.default_rng(0).random((50, 15))
+    pairs[0], pairs[1] = 1.0, 0.0
+    alone = np.concatenate([couple(row[None], 6) for row in pairs])
+    np.testing.assert_allclose(couple(pairs, 6), alone, atol=1e-12)
 
 
 def test_certain_pairs_give_finite_probabilities():
-    assert np.isfinite(couple(np.array([1.0, 1.0, 1.0]), 3)).all()
-    assert couple(np.array([1.0, 1.0, 1.0]), 3).argmax() == 0
+    assert np.isfinite(couple(np.ones((1, 3)), 3)).all()
+    assert couple(np.ones((1, 3)), 3).argmax() == 0
 
 
 def heads(rng: np.random.Generator) -> dict:
