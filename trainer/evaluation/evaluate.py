@@ -19,7 +19,7 @@ from engines.pooling import Features, Pools
 from engines.recognizer import Recognizer, Scores
 from trainer.datasets.base import Recording
 from trainer.heads.choice import LENGTHS
-from trainer.protocol.metrics import (
+from trainer.metrics import (
     accuracy,
     bootstrap_over_subjects,
     confusion,

@@ -9,7 +9,7 @@ from trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
 from trainer.evaluation.facts import EvaluationFacts
 from trainer.evaluation.findings import evaluation_findings, evaluation_warnings, trained_on
 from trainer.heads.choice import LENGTHS
-from trainer.protocol.metrics import class_scores
+from trainer.metrics import class_scores
 from trainer.reports.run_text import data_text
 from trainer.reports.text import interval, markdown_table, percent, span
 

@@ -16,7 +16,7 @@ from trainer.heads.calibrated import as_head, fit_pairs, known_pairs, missing_pa
 from trainer.heads.coupling import Sigmoids, class_probabilities
 from trainer.heads.prefixes import PrefixRows
 from trainer.heads.svm import SVM, row_weights
-from trainer.protocol.metrics import expected_calibration_error, log_loss
+from trainer.metrics import expected_calibration_error, log_loss
 
 __all__ = ["LENGTHS", "METHODS", "Calibration", "Figures", "Method", "choose_calibration", "fit_common"]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from trainer.heads.choice import LENGTHS, Calibration
 from trainer.heads.coupling import Sigmoids, class_probabilities
 from trainer.heads.prefixes import PrefixRows
-from trainer.protocol.metrics import accuracy, bootstrap_over_subjects, macro_recall
+from trainer.metrics import accuracy, bootstrap_over_subjects, macro_recall
 
 __all__ = ["head_figures"]
 

@@ -15,8 +15,9 @@ __all__ = ["preparation_tables"]
 
 def preparation_tables(prepared: Preparation) -> Group:
     """What was found and cut, what was lost by subject, and every problem by the name of its recording."""
+    subjects = len(prepared.found_by_subject)
     parts: list[RenderableType] = [
-        Text(f"{prepared.used} of {prepared.found} recordings of {len(prepared.found_by_subject)} subjects"),
+        Text(f"{prepared.used} of {prepared.found} recordings of {subjects} subject{'s' if subjects > 1 else ''}"),
         Text(
             f"{prepared.segments} segments: voice in {prepared.voiced_share:.0%}, face in {prepared.face_share:.0%}",
         ),

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainer.metrics import class_scores
 from trainer.protocol.methods import METHODS
-from trainer.protocol.metrics import class_scores
 from trainer.reports.outcomes import Outcomes
 from trainer.reports.paper import PaperDataSet, paper_data_set
 from trainer.reports.scores import Scores, difference

@@ -15,9 +15,9 @@ from rich.console import Console
 from sklearn.calibration import calibration_curve
 
 from engines.errors import ConfigError, PublishError
+from tests.trainer.evaluation.test_evaluate import EMOTIONS, made_up, manifest, shared_evaluation, without
 from tests.trainer.reports.samples import preparation
 from tests.trainer.reports.test_write import tables_in
-from tests.trainer.evaluation.test_evaluate import EMOTIONS, made_up, manifest, shared_evaluation, without
 from trainer.datasets.base import DataSet, Recording
 from trainer.evaluation import write as writing
 from trainer.evaluation.evaluate import EVALUATED_HEADS
@@ -28,7 +28,7 @@ from trainer.evaluation.summary import evaluation_summary
 from trainer.evaluation.text import evaluation_text
 from trainer.evaluation.write import check_evaluation_place, write_evaluation
 from trainer.heads.choice import LENGTHS
-from trainer.protocol.metrics import expected_calibration_error
+from trainer.metrics import expected_calibration_error
 from trainer.reports.preparation import Preparation
 from trainer.segments.prepare import PreparedRecording, PreparedSet
 from trainer.segments.store import Segments

@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 from tests.trainer.heads.samples import rows, spoken
 from trainer.heads.calibrated import fit_pairs, out_of_fold, train_head, with_sigmoids
 from trainer.heads.svm import fit_svm, train_svm, vote
-from trainer.protocol.metrics import log_loss
+from trainer.metrics import log_loss
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from trainer.heads.calibrated import fit_pairs, out_of_fold
 from trainer.heads.choice import METHODS, choose_calibration, fit_common
 from trainer.heads.coupling import Sigmoids, class_probabilities
 from trainer.heads.svm import train_svm
-from trainer.protocol.metrics import expected_calibration_error, log_loss
+from trainer.metrics import expected_calibration_error, log_loss
 
 SLOPE = -1.7
 
