@@ -221,12 +221,15 @@ def test_folding_batch_norm_changes_no_value_and_leaves_the_names_of_the_paper(k
 @pytest.mark.parametrize("scaling", ["minmax", "standard"])
 @pytest.mark.parametrize("kind", [DBN, FC])
 def test_inputs_are_scaled_by_the_training_fold(kind: type[FusionNetwork], scaling: str) -> None:
-    fold, unseen = torch.randn(50, 12) * 3 + 1, torch.randn(20, 12) * 6
+    fold, unseen = torch.randn(50, 12) * 3 + 1, torch.randn(20, 12) * 9
     fold[:, 4], unseen[:, 4] = 0.7, 0.7
     network = kind(3, 5, 7, replace(PAPER.fusion, widths=(8, 4), scaling=scaling))
     network.fit_scaling(fold[:, :5], fold[:, 5:])
-    scaler = MinMaxScaler(clip=True) if scaling == "minmax" else StandardScaler()
+    lowest, highest, scaler = (0, 1, MinMaxScaler()) if scaling == "minmax" else (-5, 5, StandardScaler())
     expected = scaler.fit(fold.numpy()).transform(unseen.numpy())
+    assert expected.min() < lowest
+    assert expected.max() > highest
+    expected = expected.clip(lowest, highest)
     np.testing.assert_allclose(network.visible(unseen[:, :5], unseen[:, 5:]), expected, atol=1e-5)
 
 
@@ -270,8 +273,20 @@ def test_dropout_comes_before_the_softmax_only() -> None:
     torch.testing.assert_close(dropped, torch.where(dropped == 0, 0.0, kept))
 
 
-def test_fc_starts_with_the_weights_of_he() -> None:
-    network = FC(6, 300, 212, replace(PAPER.fusion, widths=(512, 256)))
-    for layer in network.layers:
-        assert float(layer.weight.std()) == pytest.approx((2 / layer.in_features) ** 0.5, rel=0.02)
-        assert not layer.bias.any()
+@pytest.mark.parametrize("scaling", ["minmax", "standard"])
+def test_a_unit_almost_constant_in_training_cannot_drown_the_others(scaling: str) -> None:
+    network = DBN(3, 1, 1, replace(PAPER.fusion, widths=(8, 4), scaling=scaling))
+    hardly = torch.zeros(1000, 1)
+    hardly[0] = 1e-3
+    network.fit_scaling(hardly, torch.rand(1000, 1))
+    assert float(network.visible(torch.tensor([[9.0]]), torch.tensor([[0.5]])).abs().max()) <= 5.0
+
+
+def test_initial_weights_are_those_of_glorot_and_of_he() -> None:
+    shape = replace(PAPER.fusion, widths=(512, 256))
+    for kind in (DBN, FC):
+        for layer in kind(6, 300, 212, shape).layers:
+            total = layer.in_features + layer.out_features
+            spread = 4 * (2 / total) ** 0.5 if kind is DBN else (2 / layer.in_features) ** 0.5
+            assert float(layer.weight.detach().std()) == pytest.approx(spread, rel=0.02)
+            assert not layer.bias.any()

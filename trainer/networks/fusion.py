@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from trainer.networks.presets import PAPER, FusionShape
 from trainer.networks.standardise import Standardise
 
-__all__ = ["DBN", "FC", "FusionNetwork"]
+__all__ = ["DBN", "FC", "STANDARD_LIMIT", "FusionNetwork"]
 
-_LIMIT = 5.0  # standard deviations
+STANDARD_LIMIT = 5.0
+"""Standardised inputs stay within so many standard deviations."""
+
 _SIGMOID_GAIN = 4.0
 
 
@@ -22,6 +24,7 @@ class FusionNetwork(nn.Module, ABC):
     """Hidden layers and a softmax layer over [audio; video].
 
     Attributes:
+        clipped: whether inputs come to lie between 0 and 1 instead of being standardised.
         scaling: brings the inputs to a common range by statistics of the training fold.
         layers: the linear maps of the hidden layers, from the inputs up.
         dropout: before the softmax layer.
@@ -67,11 +70,11 @@ class FusionNetwork(nn.Module, ABC):
     def visible(self, audio: Tensor, video: Tensor) -> Tensor:
         """The first layer's inputs: [batch, A + V] of embeddings [batch, A] and [batch, V].
 
-        Standardised ones stay within 5 standard deviations: a rectified unit that the training fold hardly ever
-        saw on has a tiny one, and would drown all others on a new person's face or voice.
+        Standardised ones are clipped: a rectified unit that was hardly ever on in the training fold has a tiny
+        standard deviation, and on a new person would drown all others.
         """
         scaled: Tensor = self.scaling(torch.cat((audio, video), dim=1))
-        return scaled.clamp(0.0, 1.0) if self.clipped else scaled.clamp(-_LIMIT, _LIMIT)
+        return scaled.clamp(0.0, 1.0) if self.clipped else scaled.clamp(-STANDARD_LIMIT, STANDARD_LIMIT)
 
     def fit_scaling(self, audio: Tensor, video: Tensor) -> None:
         """Take the scaling's statistics from the training fold's embeddings [N, A] and [N, V].

@@ -1,0 +1,1 @@
+"""The deep belief network's unsupervised training (paper, section III-B2)."""
