@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from engines.errors import ConfigError
-from trainer.commands.common import MAX_SEED, Jobs, cores, train_extra
+from trainer.commands import options
+from trainer.commands.common import cores, train_extra
 
 __all__ = ["actors"]
 
@@ -25,8 +26,8 @@ def actors(
     takes: Annotated[int, typer.Option(min=1, help="Recordings of each person with each emotion.")] = 2,
     seconds: Annotated[float, typer.Option(help="Mean length of a recording.")] = 2.7,
     size: Annotated[str, typer.Option(metavar="WxH", help="Of the pictures.")] = "320x240",
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of people and takes.")] = 0,
-    jobs: Jobs = 0,
+    seed: Annotated[int, typer.Option(min=0, max=options.MAX_SEED, help="Of people and takes.")] = 0,
+    jobs: options.Jobs = 0,
 ) -> None:
     """Draw and voice a data set whose answer is known: neither voice nor face tells all, both together do.
 
@@ -39,7 +40,7 @@ def actors(
         from trainer.actors.dataset import write_dataset
 
         console = Console(stderr=True)
-        with Progress(console=console, transient=True) as bar:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("drawing", total=None)
             count = write_dataset(
                 out,
@@ -52,4 +53,4 @@ def actors(
                 jobs=jobs or cores(),
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
-    typer.echo(f"{count} recordings of {subjects} invented people in {out}.")
+    typer.echo(f"{count} recordings of {subjects} invented {'people' if subjects > 1 else 'person'} in {out}.")

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean."""
+"""What the options that several commands share mean."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import platformdirs
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,35 +25,7 @@ if TYPE_CHECKING:
     from trainer.segments.prepare import PreparedSet
     from trainer.training.stages import Plan
 
-__all__ = [
-    "MAX_SEED",
-    "AudioWeights",
-    "Cache",
-    "Data",
-    "DatasetName",
-    "Epochs",
-    "FaceModel",
-    "FreezeConv",
-    "Jobs",
-    "Labels",
-    "Merge",
-    "Modality",
-    "Precision",
-    "PresetName",
-    "RecipeName",
-    "Root",
-    "Seed",
-    "SegmentChoice",
-    "Threads",
-    "VideoOrder",
-    "VideoWeights",
-    "command_line",
-    "cores",
-    "plan_of",
-    "prepared",
-    "side_by_side",
-    "train_extra",
-]
+__all__ = ["Data", "command_line", "cores", "plan_of", "prepared", "side_by_side", "train_extra"]
 
 _EXTRA = {
     "lightning",
@@ -68,47 +39,7 @@ _EXTRA = {
     "threadpoolctl",
     "torch",
 }
-_DATASETS = "rml|enterface05|baum1s|ravdess|cremad|savee|csv"
 _MERGE = re.compile(r"([^=,]+)=([^=,]+)")
-MAX_SEED = 2**32 - 1
-
-Root = Annotated[Path, typer.Argument(metavar="PATH", help="The data set's folder, as its owners distribute it.")]
-DatasetName = Annotated[str, typer.Option("--dataset", metavar=_DATASETS, help="Which data set it is.")]
-Labels = Annotated[
-    str | None, typer.Option(metavar="A,B,...", help="The classes to keep, in order; the paper's six if not given.")
-]
-Merge = Annotated[str | None, typer.Option(metavar="A=B,...", help="Classes taken for others, such as calm=neutral.")]
-Modality = Annotated[
-    str, typer.Option(metavar="audio|video|both", help="Which files, where the owners ship them apart.")
-]
-Cache = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder for cut segments, about 1.5 MB a second; the user's cache.")
-]
-FaceModel = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="YuNet's ONNX file, to find faces with it instead of Viola-Jones.")
-]
-Jobs = Annotated[int, typer.Option(min=0, help="Processes side by side; 0 is one for each core, or one on a GPU.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads of each; they decide the last bits of a training.")]
-PresetName = Annotated[str, typer.Option("--preset", metavar="|".join(PRESETS), help="Size of the networks.")]
-RecipeName = Annotated[
-    str, typer.Option("--recipe", metavar="paper|scratch", help="The paper's for pre-trained weights, or ours.")
-]
-Epochs = Annotated[int | None, typer.Option(min=1, help="Epochs of every training, instead of the recipe's.")]
-FreezeConv = Annotated[bool, typer.Option("--freeze-conv", help="Train the dense layers alone.")]
-AudioWeights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Initial weights of the AlexNet, such as torchvision's.")
-]
-VideoWeights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Initial weights of the C3D: Sports-1M's, or a 2-D network's.")
-]
-VideoOrder = Annotated[
-    str, typer.Option(metavar="auto|bgr|rgb", help="Colours that the video weights expect; told by their names.")
-]
-SegmentChoice = Annotated[
-    str, typer.Option("--segments", metavar="all|voiced", help="Whose sound serves: all, or those with speech.")
-]
-Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Equal seeds give equal results on equal machines.")]
-Precision = Annotated[str, typer.Option(metavar="auto|32-true|bf16-mixed|16-mixed", help="Arithmetic of training.")]
 
 
 @dataclass(frozen=True)

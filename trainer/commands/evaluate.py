@@ -10,39 +10,27 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from trainer.commands.common import (
-    Cache,
-    Data,
-    DatasetName,
-    FaceModel,
-    Jobs,
-    Labels,
-    Merge,
-    Modality,
-    Root,
-    command_line,
-    prepared,
-    train_extra,
-)
+from trainer.commands import options
+from trainer.commands.common import Data, command_line, prepared, train_extra
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    root: Root,
-    dataset: DatasetName,
+    root: options.Root,
+    dataset: options.DatasetName,
     bundle: Annotated[Path, typer.Option(metavar="PATH", help="The bundle's folder or .zip.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the report; evaluate-DATASET if not given.")
     ] = None,
-    labels: Labels = None,
-    merge: Merge = None,
-    modality: Modality = "both",
-    cache: Cache = None,
-    face_model: FaceModel = None,
+    labels: options.Labels = None,
+    merge: options.Merge = None,
+    modality: options.Modality = "both",
+    cache: options.Cache = None,
+    face_model: options.FaceModel = None,
     engine: Annotated[str, typer.Option(metavar="auto|openvino|onnxruntime", help="Runtime of the networks.")] = "auto",
     precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16", help="Arithmetic of the engine.")] = "auto",
-    jobs: Jobs = 0,
+    jobs: options.Jobs = 0,
 ) -> None:
     """Measure a bundle on a data set: accuracy, recall and calibration of each head after 1, 3 and all segments.
 

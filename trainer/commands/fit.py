@@ -11,32 +11,8 @@ import typer
 from rich.console import Console
 
 from engines.errors import ConfigError
-from trainer.commands.common import (
-    AudioWeights,
-    Cache,
-    Data,
-    DatasetName,
-    Epochs,
-    FaceModel,
-    FreezeConv,
-    Jobs,
-    Labels,
-    Merge,
-    Modality,
-    Precision,
-    PresetName,
-    RecipeName,
-    Root,
-    Seed,
-    SegmentChoice,
-    Threads,
-    VideoOrder,
-    VideoWeights,
-    plan_of,
-    prepared,
-    side_by_side,
-    train_extra,
-)
+from trainer.commands import options
+from trainer.commands.common import Data, plan_of, prepared, side_by_side, train_extra
 
 __all__ = ["fit"]
 
@@ -44,22 +20,22 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def fit(
-    root: Root,
+    root: options.Root,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; must not exist, or be empty.")],
-    dataset: DatasetName,
-    labels: Labels = None,
-    merge: Merge = None,
-    modality: Modality = "both",
-    cache: Cache = None,
-    face_model: FaceModel = None,
-    preset: PresetName = "compact",
-    recipe: RecipeName = "scratch",
-    epochs: Epochs = None,
-    freeze_conv: FreezeConv = False,
-    audio_weights: AudioWeights = None,
-    video_weights: VideoWeights = None,
-    video_order: VideoOrder = "auto",
-    segments: SegmentChoice = "voiced",
+    dataset: options.DatasetName,
+    labels: options.Labels = None,
+    merge: options.Merge = None,
+    modality: options.Modality = "both",
+    cache: options.Cache = None,
+    face_model: options.FaceModel = None,
+    preset: options.PresetName = "compact",
+    recipe: options.RecipeName = "scratch",
+    epochs: options.Epochs = None,
+    freeze_conv: options.FreezeConv = False,
+    audio_weights: options.AudioWeights = None,
+    video_weights: options.VideoWeights = None,
+    video_order: options.VideoOrder = "auto",
+    segments: options.SegmentChoice = "voiced",
     groups: Annotated[
         int, typer.Option(min=2, help="Groups of subjects that are left out in turn, to calibrate and measure.")
     ] = 5,
@@ -68,10 +44,10 @@ def fit(
     work: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of unfinished trainings; OUT.work if not given.")
     ] = None,
-    seed: Seed = 0,
-    precision: Precision = "auto",
-    jobs: Jobs = 0,
-    threads: Threads = 1,
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+    jobs: options.Jobs = 0,
+    threads: options.Threads = 1,
 ) -> None:
     """Train the bundle that emostream runs, with probabilities calibrated on people that it has not seen.
 

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands.common import MAX_SEED, train_extra
+from trainer.commands import options
+from trainer.commands.common import train_extra
 from trainer.networks.presets import COMPACT, PRESETS
 
 __all__ = ["init"]
@@ -55,7 +56,7 @@ def init(
     name: Annotated[
         str | None, typer.Option(callback=_fit_name, help="Name of the bundle; untrained-PRESET if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Equal seeds give equal bundles.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=options.MAX_SEED, help="Equal seeds give equal bundles.")] = 0,
 ) -> None:
     """Write a bundle with random weights, to try the stream at full size and speed before training."""
     with train_extra():

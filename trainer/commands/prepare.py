@@ -7,33 +7,21 @@ import time
 import typer
 from rich.console import Console
 
-from trainer.commands.common import (
-    Cache,
-    Data,
-    DatasetName,
-    FaceModel,
-    Jobs,
-    Labels,
-    Merge,
-    Modality,
-    Root,
-    cores,
-    prepared,
-    train_extra,
-)
+from trainer.commands import options
+from trainer.commands.common import Data, cores, prepared, train_extra
 
 __all__ = ["prepare"]
 
 
 def prepare(
-    root: Root,
-    dataset: DatasetName,
-    labels: Labels = None,
-    merge: Merge = None,
-    modality: Modality = "both",
-    cache: Cache = None,
-    face_model: FaceModel = None,
-    jobs: Jobs = 0,
+    root: options.Root,
+    dataset: options.DatasetName,
+    labels: options.Labels = None,
+    merge: options.Merge = None,
+    modality: options.Modality = "both",
+    cache: options.Cache = None,
+    face_model: options.FaceModel = None,
+    jobs: options.Jobs = 0,
 ) -> None:
     """Cut a data set into segments and say what became of every recording; training then starts at once."""
     begun = time.monotonic()

@@ -14,33 +14,8 @@ import typer
 from rich.console import Console
 
 from engines.errors import ConfigError
-from trainer.commands.common import (
-    AudioWeights,
-    Cache,
-    Data,
-    DatasetName,
-    Epochs,
-    FaceModel,
-    FreezeConv,
-    Jobs,
-    Labels,
-    Merge,
-    Modality,
-    Precision,
-    PresetName,
-    RecipeName,
-    Root,
-    Seed,
-    SegmentChoice,
-    Threads,
-    VideoOrder,
-    VideoWeights,
-    command_line,
-    plan_of,
-    prepared,
-    side_by_side,
-    train_extra,
-)
+from trainer.commands import options
+from trainer.commands.common import Data, command_line, plan_of, prepared, side_by_side, train_extra
 
 if TYPE_CHECKING:
     from trainer.estimate import Estimate
@@ -50,32 +25,32 @@ __all__ = ["reproduce"]
 
 
 def reproduce(
-    root: Root,
-    dataset: DatasetName,
+    root: options.Root,
+    dataset: options.DatasetName,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the report; reproduce-DATASET if not given.")
     ] = None,
-    labels: Labels = None,
-    merge: Merge = None,
-    modality: Modality = "both",
-    cache: Cache = None,
-    face_model: FaceModel = None,
-    preset: PresetName = "paper",
-    recipe: RecipeName = "paper",
-    epochs: Epochs = None,
-    freeze_conv: FreezeConv = False,
+    labels: options.Labels = None,
+    merge: options.Merge = None,
+    modality: options.Modality = "both",
+    cache: options.Cache = None,
+    face_model: options.FaceModel = None,
+    preset: options.PresetName = "paper",
+    recipe: options.RecipeName = "paper",
+    epochs: options.Epochs = None,
+    freeze_conv: options.FreezeConv = False,
     folds: Annotated[int | None, typer.Option(min=1, help="Run only so many of the folds.")] = None,
-    audio_weights: AudioWeights = None,
-    video_weights: VideoWeights = None,
-    video_order: VideoOrder = "auto",
-    segments: SegmentChoice = "all",
+    audio_weights: options.AudioWeights = None,
+    video_weights: options.VideoWeights = None,
+    video_order: options.VideoOrder = "auto",
+    segments: options.SegmentChoice = "all",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking, however long it takes.")] = False,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the networks of every fold.")] = False,
     ray: Annotated[str | None, typer.Option(metavar="HOST:PORT|local", help="Run the folds on a Ray cluster.")] = None,
-    seed: Seed = 0,
-    precision: Precision = "auto",
-    jobs: Jobs = 0,
-    threads: Threads = 1,
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+    jobs: options.Jobs = 0,
+    threads: options.Threads = 1,
 ) -> None:
     """Train and test on people held out, as the paper does, and print its tables I to XI beside ours.
 
