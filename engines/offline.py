@@ -8,16 +8,19 @@ from dataclasses import replace
 
 from typing_extensions import Self
 
+from engines.errors import SourceError
 from engines.frontend.detectors import FaceDetector
 from engines.frontend.face import FaceTracker
 from engines.frontend.grid import seconds, segment_count, segment_end
 from engines.frontend.placement import AudioPlacer
 from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
-from engines.media.container import Contents
+from engines.media.container import Contents, redacted
 from engines.media.track import AudioTrack, VideoTrack
 
 __all__ = ["OfflineRecording"]
+
+_LONGEST_GAP_S = 60.0
 
 
 class OfflineRecording:
@@ -37,7 +40,8 @@ class OfflineRecording:
         """Open the tracks there are.
 
         Raises:
-            SourceError: the file can't be opened, or one of its tracks can't be decoded.
+            SourceError: the file can't be opened, or one of its tracks can't be decoded. Iterating raises it, too,
+                where the file's times jump by more than a minute.
         """
         contents = Contents.of(self._path)
         with ExitStack() as stack:
@@ -74,14 +78,24 @@ class OfflineRecording:
         for _ in range(segmenter.next_index, segment_count(max(self.length_s, 1 / SAMPLE_RATE))):
             yield segmenter.cut()
 
+    def _refuse_jump(self, before: float, now: float) -> None:
+        """Damaged timestamps would make hours of silence of a short file."""
+        if now - before > _LONGEST_GAP_S:
+            raise SourceError(
+                f"{redacted(self._path)}: its times jump from {before:.1f} to {now:.1f} s, expected gaps of at most "
+                f"{_LONGEST_GAP_S:.0f} s; it is damaged, or has to be cut in two"
+            )
+
     def _hear(self, segmenter: Segmenter) -> Iterator[bool]:
         placer = AudioPlacer(segmenter, self)
         for block in self._audio or ():
+            self._refuse_jump(segmenter.audio_end / SAMPLE_RATE, self.to_grid(block.t))
             placer.place(block)
             yield True
 
     def _look(self, segmenter: Segmenter) -> Iterator[bool]:
         for frame in self._video or ():
+            self._refuse_jump(max(segmenter.video_end, 0.0), self.to_grid(frame.t))
             face = self._tracker.update(frame.t, frame.image)
             segmenter.push_frame(replace(face, t=self.to_grid(frame.t)))
             yield True

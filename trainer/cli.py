@@ -22,6 +22,8 @@ __all__ = ["app", "main"]
 # Typer names only a subclass in public, and some of its releases carry a click of their own.
 _UsageError: Any = typer.BadParameter.__bases__[0]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(name="emostream-train", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for command in (prepare, reproduce, fit, evaluate, init, act, actors):
     app.command()(command)
@@ -42,7 +44,9 @@ def main() -> None:
     except EmostreamError as error:
         _fail(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted; the same command goes on where it was", 130)
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # typer's own answer to Ctrl-C is silent
+        _fail("interrupted; the same command goes on where it was", _INTERRUPTED)
     sys.exit(code)
 
 

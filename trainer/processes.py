@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import connection
+from threading import Thread
 from typing import Generic, TypeVar
 
 import cv2
@@ -43,7 +48,8 @@ def each_in_processes(
     """Do some work on each item in fresh processes, `jobs` at once, and give the outcomes as they come.
 
     A process that is killed costs nothing but its own item: those that were under way are tried again one by one,
-    and the one that fails again is given with an error.
+    and the one that fails again is given with an error. An iteration that ends early ends the processes at once, and
+    so does the end of this process, whatever ends it.
 
     Args:
         work: a function that other processes can import. What it raises of `EmostreamError` becomes an outcome;
@@ -55,24 +61,21 @@ def each_in_processes(
     broken: list[Item] = []
     waiting = list(reversed(items))
     while waiting:
-        with _pool(jobs) as pool:
-            running: dict[Future[Value], Item] = {}
-            try:
+        running: dict[Future[Value], Item] = {}
+        try:
+            with _pool(jobs) as pool:
                 while waiting or running:
                     while waiting and len(running) < jobs:
-                        item = waiting.pop()
-                        running[pool.submit(work, item)] = item
+                        running[pool.submit(work, waiting[-1])] = waiting[-1]
+                        waiting.pop()  # only now: a pool that has lost a worker takes nothing
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
                         yield _outcome(running[future], future)
                         del running[future]
-            except BrokenProcessPool:
-                names = ", ".join(map(name, running.values()))
-                _log.warning("a worker was killed while it worked on %s: trying again", names)
-                broken += running.values()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        except BrokenProcessPool:
+            names = ", ".join(map(name, running.values())) or "nothing"
+            _log.warning("a worker was killed while it worked on %s: trying again", names)
+            broken += running.values()
     for item in broken:
         yield _alone(work, item, name(item))
 
@@ -93,12 +96,29 @@ def _outcome(item: Item, future: Future[Value]) -> Outcome[Item, Value]:
         return Outcome(item, None, error)
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end when the block does: after their work, or at once where an exception ends it."""
     context = multiprocessing.get_context("spawn")  # forks of a process with threads may hang
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+    watched, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(watched,))
+    with watched, held, pool:
+        try:
+            yield pool
+        except BaseException:
+            held.close()
+            raise
 
 
-def _begin() -> None:
+def _begin(lifeline: connection.Connection) -> None:
+    """Prepare a worker that ends when the other end of a pipe is closed, as it also is when the parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes; the parent answers it
+    Thread(target=_end_with, args=(lifeline,), name="lifeline", daemon=True).start()
     log_to_stderr()
     cv2.setNumThreads(1)
     threadpool_limits(1, user_api="blas")  # of NumPy: its matrices here are small, and its threads wait busily
+
+
+def _end_with(lifeline: connection.Connection) -> None:
+    connection.wait([lifeline])
+    os._exit(1)

@@ -57,6 +57,18 @@ def test_length_and_samples(tmp_path, sound):
     np.testing.assert_allclose(whole, sound[: whole.size], atol=1e-6)
 
 
+@pytest.mark.parametrize("options", [{"later": 90.0, "pictures": False}, {"frame_times": [0.0, 0.1, 90.0]}])
+def test_times_that_jump(tmp_path, sound, options):
+    later = options.pop("later", None)
+    extra = (later, sound[:8000]) if later else None
+    file = write_media(tmp_path / "clip.mkv", sound=sound, later=extra, **options)
+    with (
+        pytest.raises(SourceError, match=r"clip\.mkv: its times jump from .* to 90"),
+        OfflineRecording(str(file), ViolaJones()) as recording,
+    ):
+        list(recording)
+
+
 def test_a_file_that_is_no_recording(tmp_path):
     (tmp_path / "notes.avi").write_text("no film")
     with pytest.raises(SourceError, match=r"notes\.avi"), OfflineRecording(str(tmp_path / "notes.avi"), ViolaJones()):

@@ -129,9 +129,10 @@ def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corp
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     ) as bar:
         task = bar.add_task("", total=len(dataset.recordings))
 

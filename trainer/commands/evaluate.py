@@ -55,7 +55,7 @@ def evaluate(
         found, corpus, _ = prepared(data, jobs, console)
         chosen, reason = choose_engine(engine, loaded, precision)
         console.print(f"Engine: {reason}.", highlight=False)
-        with chosen, Progress(console=console, transient=True) as bar:
+        with chosen, Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("evaluating", total=len(corpus.recordings))
             evaluation = evaluate_bundle(loaded, chosen, corpus, progress=lambda _: bar.advance(task))
         facts = EvaluationFacts.of(found, command=command_line(), seconds=time.monotonic() - begun)

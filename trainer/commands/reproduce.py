@@ -98,7 +98,7 @@ def reproduce(
             _announce(console, per_fold, len(waiting), min(at_once, len(waiting)), work)
             if not yes:
                 _ask()
-        run_folds(waiting, side_by_side=at_once, ray_address=ray, progress=_counting(console, len(waiting)))
+            run_folds(waiting, side_by_side=at_once, ray_address=ray, progress=_counting(console, len(waiting)))
         places = {run.fold.name: run.place for run in runs}
         facts = RunFacts.of(found, plan, every, places, command=command_line(), seconds=time.monotonic() - begun)
         outcomes = read_outcomes(places, corpus.classes)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+
+import numpy as np
 
 from engines.archive import sha256_of
 from engines.errors import ConfigError, DataError, SourceError
 from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
 from engines.frontend.grid import SEGMENT_SECONDS
+from engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
 from engines.offline import OfflineRecording
 from trainer.datasets.base import DataSet, Recording
 from trainer.processes import each_in_processes
@@ -83,6 +87,7 @@ def prepare(
         ConfigError: the face model can't be loaded.
     """
     store = store_of(cache, face_model)
+    store.sweep()
     found: list[PreparedRecording] = []
     problems: list[Problem] = []
     work = partial(_cut, store, face_model)
@@ -105,10 +110,10 @@ def prepare(
         if progress:
             progress(recording, seconds_cut)
     if not found:
-        reasons = ", ".join(sorted({problem.kind for problem in problems}))
-        raise DataError(f"no recording of data set {dataset.name} can be used: {reasons}; check the files")
+        raise _nothing_usable(dataset, problems)
+    problems += _missing_tracks(found)
     found.sort(key=lambda prepared: prepared.recording)
-    problems.sort(key=lambda problem: problem.recording)
+    problems.sort(key=lambda problem: (problem.recording, problem.kind))
     return PreparedSet(dataset, tuple(found), tuple(problems))
 
 
@@ -132,9 +137,12 @@ def _cut(store: SegmentStore, face_model: Path | None, recording: Recording) -> 
 
 
 def _problems(recording: Recording, segments: Segments) -> Iterator[Problem]:
-    if segments.length_s < SEGMENT_SECONDS:
-        detail = f"{segments.length_s:.2f} s, expected at least {SEGMENT_SECONDS} s"
+    if round(segments.length_s * SAMPLE_RATE) < SEGMENT_SAMPLES:
+        detail = f"{segments.length_s:.3f} s, expected at least {SEGMENT_SECONDS} s"
         yield Problem(recording, "too short", detail, lost=True)
+        return
+    if not np.isfinite(segments.samples).all():
+        yield Problem(recording, "damaged sound", "it holds values that are no numbers", lost=True)
         return
     voice, face = segments.voiced.any(), segments.faces.any()
     if not segments.arrived.any() and not face:
@@ -146,6 +154,25 @@ def _problems(recording: Recording, segments: Segments) -> Iterator[Problem]:
         yield Problem(recording, "no face", "", lost=False)
 
 
+def _missing_tracks(found: Sequence[PreparedRecording]) -> Iterator[Problem]:
+    """Whose sound or pictures are missing where others of the data set have them."""
+    sound = {each.recording: each.segments.samples.size > 0 for each in found}
+    pictures = {each.recording: each.segments.pictures for each in found}
+    for kind, there in (("no sound", sound), ("no pictures", pictures)):
+        if any(there.values()):
+            yield from (Problem(recording, kind, "", lost=False) for recording, has in there.items() if not has)
+
+
+def _nothing_usable(dataset: DataSet, problems: Sequence[Problem]) -> DataError:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in Counter(each.kind for each in problems).items())
+    first = min(problems, key=lambda problem: problem.recording)
+    example = f"{first.recording.name}: {first.detail or first.kind}"
+    return DataError(
+        f"none of the {len(dataset.recordings)} recordings of data set {dataset.name} can be used ({kinds}), "
+        f"first {example}; check the files"
+    )
+
+
 def _detector_name(face_model: Path | None) -> str:
     if face_model is None:
         return "viola-jones"
@@ -155,5 +182,6 @@ def _detector_name(face_model: Path | None) -> str:
         raise ConfigError(f"face model {face_model} can't be read: {error.strerror}; name YuNet's ONNX file") from None
 
 
+@lru_cache(maxsize=1)  # a process cuts many recordings, and a detector keeps nothing of them
 def _detector(face_model: Path | None) -> FaceDetector:
     return ViolaJones() if face_model is None else YuNet(face_model)

@@ -2,21 +2,24 @@
 
 Two files a recording, named after its content and the settings of the front end: `KEY.npz` with its sound and the
 table of its segments, `KEY.crops` with its face crops, each once although segments overlap. The first is written last.
+A file under another name is a part of one that was never finished.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import tempfile
+import struct
+import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +46,10 @@ __all__ = ["SEGMENT_WINDOW", "SHORT_WINDOW", "SegmentStore", "Segments", "Window
 _LAYOUT = 1  # of the two files
 _ARRAYS = ("samples", "arrived", "voiced", "frames")
 _CROP = (CROP_HEIGHT, CROP_WIDTH, 3)
+_PART = ".part"
+_STALE_S = 3600.0  # a part that nobody wrote to for so long is a killed process's
+# What damaged tables raise; NotImplementedError is a RuntimeError, UnicodeDecodeError a ValueError.
+_DAMAGE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -112,11 +119,9 @@ class Segments:
 
     def clip(self, index: int) -> npt.NDArray[np.uint8]:
         """The network input of segment `index`, uint8 [16, 150, 110, 3], RGB; its face is present."""
-        return np.asarray(self._crops[self.frames[index]])
-
-    @cached_property
-    def _crops(self) -> npt.NDArray[np.uint8]:
-        return np.memmap(self.file, np.uint8, "r").reshape(-1, *_CROP)
+        # Mapped for this call alone: a mapping holds its file open, and data sets have more than a process may open.
+        crops = np.memmap(self.file, np.uint8, "r").reshape(-1, *_CROP)
+        return np.asarray(crops[self.frames[index]])
 
 
 class SegmentStore:
@@ -143,14 +148,13 @@ class SegmentStore:
         """The segments under a key; None where they are not there, or not whole."""
         table, crops = self._files(key)
         try:
-            with np.load(table, allow_pickle=False) as arrays:
-                length, pictures = float(arrays["length_s"]), bool(arrays["pictures"])
-                found = Segments(key, crops, length, pictures, **{name: arrays[name] for name in _ARRAYS})
-            if crops.stat().st_size != (int(found.frames.max(initial=-1)) + 1) * np.prod(_CROP):
-                return None
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            with zipfile.ZipFile(table) as members:
+                length, pictures = float(_array(members, "length_s")), bool(_array(members, "pictures"))
+                found = Segments(key, crops, length, pictures, **{name: _array(members, name) for name in _ARRAYS})
+            whole = crops.stat().st_size == (int(found.frames.max(initial=-1)) + 1) * np.prod(_CROP)
+        except _DAMAGE:
             return None
-        return found
+        return found if whole else None
 
     def write(self, key: str, cut: Iterable[Segment], length_s: Callable[[], float]) -> Segments:
         """Write the segments of a recording, in order.
@@ -177,9 +181,21 @@ class SegmentStore:
             ) from error
         return Segments(key, crops, length_s(), **collected)
 
+    def sweep(self) -> None:
+        """Remove what killed processes left of files that they were writing."""
+        for part in self.folder.glob(f"*/*{_PART}"):
+            with suppress(OSError):  # another process was faster, or may and this one may not
+                if time.time() - part.stat().st_mtime > _STALE_S:
+                    part.unlink()
+
     def _files(self, key: str) -> tuple[Path, Path]:
         place = self.folder / key[:2]
         return place / f"{key}.npz", place / f"{key}.crops"
+
+
+def _array(members: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
+    """One array of a table, read whole before NumPy sees it: that is when its checksum is compared."""
+    return np.asarray(np.load(io.BytesIO(members.read(f"{name}.npy")), allow_pickle=False))
 
 
 def _collect(cut: Iterable[Segment], crops: BinaryIO) -> dict[str, Any]:
@@ -211,11 +227,11 @@ def _collect(cut: Iterable[Segment], crops: BinaryIO) -> dict[str, Any]:
 @contextmanager
 def _replacing(file: Path) -> Iterator[BinaryIO]:
     """A stream whose content takes the place of `file` once all of it is written."""
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}-", delete=False) as stream:
-        try:
-            yield cast(BinaryIO, stream)
-            stream.close()
-            os.replace(stream.name, file)
-        except BaseException:
-            Path(stream.name).unlink(missing_ok=True)
-            raise
+    part = file.with_name(f"{file.name}-{uuid4().hex}{_PART}")
+    try:
+        with part.open("xb") as stream:
+            yield stream
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
