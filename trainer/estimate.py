@@ -20,12 +20,14 @@ from trainer.segments.corpus import Corpus
 from trainer.segments.store import SHORT_WINDOW
 from trainer.training.compute import Compute, limit_threads
 from trainer.training.data import ClipSegments, Examples, MelSegments, PairSegments, Rows, face_rows, voice_rows
+from trainer.training.loop import make_ready
 from trainer.training.recipe import Schedule
 from trainer.training.stages import Plan
 
 __all__ = ["Estimate", "estimate"]
 
 _STEPS = 2
+_RBM_BATCHES = 4  # making a machine takes as long as some of its steps
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,9 @@ def estimate(corpus: Corpus, plan: Plan, folds: int, threads: int) -> Estimate:
     fusion = _cost(
         FusionGraph(network, *sizes), PairSegments(first, second, rows, corpus.labels), recipe.fusion, compute
     )
-    once = replace(recipe.rbm, epochs=1)
-    machines = _timed(lambda: pretrain(network, first, second, once, 0)) / recipe.fusion.batch
+    once, many = replace(recipe.rbm, epochs=1), _RBM_BATCHES * recipe.rbm.batch
+    first, second = (torch.rand(many, size) for size in sizes)
+    machines = _timed(lambda: pretrain(network, first, second, once, 0)) / many
 
     pairs = min(len(heard.recording), len(seen.recording)) * share
     rates = len(recipe.rbm_rates) if len(recipe.rbm_rates) > 1 else 0
@@ -105,11 +108,11 @@ def estimate(corpus: Corpus, plan: Plan, folds: int, threads: int) -> Estimate:
 
 def _cost(graph: Graph, examples: Examples, schedule: Schedule, compute: Compute) -> _Cost:
     """Steps on one batch, as the training takes them, reading it included."""
-    count = max(1, len(examples))
-    if not len(examples):
+    count = len(examples)
+    if not count:
         return _Cost(0.0, 0.0)
-    graph.to(compute.device).train()
-    optimiser = torch.optim.SGD(graph.parameters(), lr=0.0)
+    make_ready(graph.to(compute.device).train(), schedule)
+    optimiser = torch.optim.SGD([each for each in graph.parameters() if each.requires_grad], lr=0.0)
 
     def batch() -> tuple[list[torch.Tensor], torch.Tensor]:
         items = [examples[index] for index in range(count)]

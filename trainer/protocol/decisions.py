@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engines.heads import LinearSVM
 from trainer.heads.calibrated import train_head
-from trainer.heads.svm import SVM, train_svm
+from trainer.heads.svm import SVM, fit_svm
 from trainer.protocol.methods import METHODS, Method
 from trainer.protocol.pooled import Pooled
 from trainer.protocol.rules import combine, decide, fuse_scores, majority
@@ -62,7 +62,7 @@ class Decider:
     def _by_svm(self, name: str, features: Floats, present: Bools) -> Ints:
         own = self._trained & present
         labels = self._corpus.labels
-        svm = train_svm(features[own], labels[own], len(self._corpus.classes), names=self._corpus.classes)
+        svm = fit_svm(features[own], labels[own], len(self._corpus.classes))
         self.svms[name] = svm
         return np.where(present[self._tested], svm.predict(features[self._tested]), -1)
 

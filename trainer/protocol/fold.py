@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import logging
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from engines.errors import TrainingError
 from engines.heads import LinearSVM
-from trainer.heads.svm import train_svm
+from trainer.heads.svm import fit_svm
 from trainer.protocol.decisions import Decider
 from trainer.protocol.folds import Fold
 from trainer.protocol.methods import FUSIONS
@@ -23,6 +25,7 @@ from trainer.protocol.pooled import Pooled, pool
 from trainer.segments.corpus import Corpus
 from trainer.segments.store import SHORT_WINDOW
 from trainer.training.compute import limit_threads
+from trainer.training.files import replace_file, writing
 from trainer.training.stages import FusionVariant, Pairs, Plan, Stages
 
 __all__ = ["FoldJob", "finished", "run_fold"]
@@ -54,7 +57,8 @@ class FoldJob:
     def identity(self) -> str:
         """Names all that the result depends on."""
         every = np.ones(len(self.corpus.recordings), bool)
-        parts = (self.corpus.identity(every), self.fold, self.plan.identity(), self.threads)
+        people = [(each.name, each.subject) for each in self.corpus.recordings]
+        parts = (self.corpus.identity(every), people, self.fold, self.plan.identity(), self.threads)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -77,13 +81,19 @@ def run_fold(job: FoldJob) -> Path:
         TrainingError: a training can't go on, or the folder can't be written.
         DataError: there is too little to train on.
     """
-    if finished(job):
-        return job.place
+    if not finished(job):
+        with writing(job.place):
+            _train_and_test(job)
+    return job.place
+
+
+def _train_and_test(job: FoldJob) -> None:
     begun = time.monotonic()
     limit_threads(job.threads)
     _log.info("fold %s begins", job.fold.name)
     corpus = job.corpus
     trained = ~np.isin(corpus.subjects, job.fold.held_out)
+    _warn_of_missing_classes(job.fold, corpus, trained)
     stages = Stages(corpus, trained, job.plan, job.place)
     features, chosen = _features(stages)
     decider = Decider(corpus, trained, features)
@@ -94,17 +104,13 @@ def run_fold(job: FoldJob) -> Path:
         "machines_rate": chosen,
         "seconds": round(time.monotonic() - begun, 1),
     }
-    try:
-        _save_svms(job.place / "svms.npz", decider)
-        _save_decisions(job.place / "decisions.csv", corpus, trained, decisions)
-        _replace(job.place / "fold.json", json.dumps(summary, indent=2))
-    except OSError as error:
-        raise TrainingError(f"fold {job.fold.name} can't be written to {job.place}: {error.strerror}") from error
+    replace_file(job.place / "svms.npz", lambda stream: _save_svms(stream, decider))
+    replace_file(job.place / "decisions.csv", lambda stream: _save_decisions(stream, corpus, trained, decisions))
+    replace_file(job.place / "fold.json", lambda stream: stream.write(json.dumps(summary, indent=2).encode()))
     if not job.keep:
         for weights in job.place.rglob("weights.pt"):
             weights.unlink()
     _log.info("fold %s is finished after %.0f s", job.fold.name, time.monotonic() - begun)
-    return job.place
 
 
 def _features(stages: Stages) -> tuple[dict[str, Pooled], dict[str, float | None]]:
@@ -130,46 +136,55 @@ def _features(stages: Stages) -> tuple[dict[str, Pooled], dict[str, float | None
 
 def _rates(stages: Stages, pairs: Pairs) -> dict[float, float | None]:
     """Accuracy of DBN-2 by rate of its machines on inner subjects, which the fold trains on; None without a choice."""
-    rates = stages.plan.recipe.rbm_rates
-    subjects = stages.corpus.subjects
-    inner = np.unique(subjects[stages.trained])[::_INNER_SHARE]
-    held_out = stages.trained & np.isin(subjects, inner)
-    if len(rates) == 1 or not (stages.trained & ~held_out).any():
-        return {stages.plan.recipe.rbm.rate: None}
-    inside = Stages(stages.corpus, stages.trained & ~held_out, stages.plan, stages.place / "inner")
-    labels, classes = stages.corpus.labels, len(stages.corpus.classes)
+    recipe, corpus = stages.plan.recipe, stages.corpus
+    if len(recipe.rbm_rates) == 1:
+        return {recipe.rbm_rates[0]: None}
+    inner = np.isin(corpus.subjects, np.unique(corpus.subjects[stages.trained])[::_INNER_SHARE])
+    inside = stages.inside(~inner, "inner")
+    known = pairs.only(stages.trained)
+    paired = np.isin(np.arange(len(corpus.recordings)), known.rows.recording)
+    own, tested = paired & ~inner, paired & inner
+    if len(np.unique(corpus.labels[own])) < 2 or not tested.any():
+        return {recipe.rbm.rate: None}
     found: dict[float, float | None] = {}
-    for rate in rates:
-        joint = pool(inside.fusion(FusionVariant(), f"rate-{rate}", pairs, rate)[1], len(labels))
-        own, tested = inside.trained & joint.present, held_out & joint.present
-        svm = train_svm(joint.mean[own], labels[own], classes, names=stages.corpus.classes)
-        found[rate] = float((svm.predict(joint.mean[tested]) == labels[tested]).mean())
+    for rate in recipe.rbm_rates:
+        try:
+            joint = pool(inside.fusion(FusionVariant(), f"rate-{rate}", known, rate)[1], len(corpus.recordings))
+        except TrainingError as error:
+            _log.warning("the machines' rate %s is out of the choice: %s", rate, error)
+            found[rate] = 0.0
+            continue
+        svm = fit_svm(joint.mean[own], corpus.labels[own], len(corpus.classes))
+        found[rate] = float((svm.predict(joint.mean[tested]) == corpus.labels[tested]).mean())
     return found
 
 
-def _save_svms(file: Path, decider: Decider) -> None:
+def _warn_of_missing_classes(fold: Fold, corpus: Corpus, trained: npt.NDArray[np.bool_]) -> None:
+    for label in sorted(set(corpus.classes) - {corpus.classes[index] for index in corpus.labels[trained]}):
+        _log.warning(
+            "fold %s trains on no recording of class %s and never chooses it; add recordings of it or leave it out",
+            fold.name,
+            label,
+        )
+
+
+def _save_svms(stream: BinaryIO, decider: Decider) -> None:
     arrays = {}
     for name, svm in decider.svms.items():
         fields = ("weight", "bias", "prob_a", "prob_b") if isinstance(svm, LinearSVM) else ("weight", "bias")
         arrays.update({f"{name} {field}": getattr(svm, field) for field in fields})
-    np.savez(file, **arrays)
+    np.savez(stream, **arrays)
 
 
-def _save_decisions(file: Path, corpus: Corpus, trained: np.ndarray, decisions: dict[str, np.ndarray]) -> None:
-    tested = np.flatnonzero(~trained)
+def _save_decisions(
+    stream: BinaryIO, corpus: Corpus, trained: npt.NDArray[np.bool_], decisions: dict[str, npt.NDArray[np.int64]]
+) -> None:
     names = (*corpus.classes, "")  # -1 is no decision
-    beside = file.with_suffix(".part")
-    with beside.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["recording", "subject", "truth", *decisions])
-        for row, index in enumerate(tested):
-            recording = corpus.recordings[index]
-            found = [names[each[row]] for each in decisions.values()]
-            writer.writerow([recording.name, recording.subject, recording.label, *found])
-    os.replace(beside, file)
-
-
-def _replace(file: Path, text: str) -> None:
-    beside = file.with_suffix(".part")
-    beside.write_text(text)
-    os.replace(beside, file)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["recording", "subject", "truth", *decisions])
+    for row, index in enumerate(np.flatnonzero(~trained)):
+        recording = corpus.recordings[index]
+        found = [names[each[row]] for each in decisions.values()]
+        writer.writerow([recording.name, recording.subject, recording.label, *found])
+    stream.write(text.getvalue().encode())

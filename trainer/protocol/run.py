@@ -83,6 +83,8 @@ def _each_on_ray(jobs: Sequence[FoldJob], side_by_side: int, address: str) -> It
             job = running.pop(done)
             try:
                 found = ray.get(done)
+            except ray.exceptions.RayTaskError:  # a mistake of ours, no loss of a worker
+                raise
             except ray.exceptions.RayError as error:
                 found = TrainingError(f"its worker was lost {_RETRIES + 1} times: {type(error).__name__}")
             if isinstance(found, EmostreamError):

@@ -10,6 +10,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from engines.backends.openvino import cpu_has_bf16
+from engines.errors import ConfigError
 
 __all__ = ["Compute", "Precision", "limit_threads"]
 
@@ -40,8 +41,13 @@ class Compute:
             precision: `auto`, or one that Lightning names.
             devices: how many for one network.
             progress: whether a bar is drawn.
+
+        Raises:
+            ConfigError: a precision that needs a GPU, and there is none.
         """
         gpu = torch.cuda.is_available()
+        if precision == "16-mixed" and not gpu:
+            raise ConfigError("precision 16-mixed needs a GPU, and PyTorch sees none; choose bf16-mixed or 32-true")
         chosen = _best_precision(gpu) if precision == "auto" else precision
         return cls("gpu" if gpu else "cpu", devices, chosen, progress)  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 
 from trainer.networks.graphs import Graph
 from trainer.training.compute import Compute
@@ -34,13 +34,29 @@ class Embedded:
 
 
 @torch.inference_mode()
-def embed(graph: Graph, examples: Examples, compute: Compute) -> Embedded:
-    """Embed every example, in float32, in order."""
+def embed(graph: Graph, examples: Examples, trained: npt.NDArray[np.bool_], compute: Compute) -> Embedded:
+    """Embed every example, in float32.
+
+    Args:
+        graph: the network.
+        examples: n of them.
+        trained: which of them the model learns from, bool [n]. They share no batch with the others: its size, and a
+            place in it, decide the last bits, and nothing that is learned may depend on who is tested.
+        compute: where.
+
+    Returns:
+        The embeddings in the order of the examples.
+    """
     graph = graph.to(compute.device).eval()
-    parts = [torch.zeros(0, graph.output.shape[0])]
-    for inputs, _ in DataLoader(examples, batch_size=_BATCH, num_workers=compute.loaders):
-        parts.append(graph(*(each.to(compute.device) for each in inputs)).float().cpu())
-    features = torch.cat(parts)
-    logits = graph.network.classify(features.to(compute.device)).float().cpu()
+    none = torch.zeros(0, *graph.output.shape, device=compute.device)
+    parts = [(none.cpu(), graph.network.classify(none).cpu())]
+    apart = np.flatnonzero(trained), np.flatnonzero(~trained)
+    for rows in apart:
+        chosen = Subset(examples, rows.tolist())
+        for inputs, _ in DataLoader(chosen, batch_size=_BATCH, num_workers=compute.loaders):
+            found = graph(*(each.to(compute.device) for each in inputs))
+            parts.append((found.cpu(), graph.network.classify(found).cpu()))
     graph.to("cpu")
-    return Embedded(examples.rows, features.numpy(), logits.numpy())
+    back = np.argsort(np.concatenate(apart))
+    features, logits = (torch.cat(column).numpy()[back] for column in zip(*parts, strict=True))
+    return Embedded(examples.rows, features, logits)

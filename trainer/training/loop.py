@@ -18,9 +18,9 @@ from typing import Any, cast
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
@@ -116,7 +116,7 @@ class _Classifier(lightning.LightningModule):
         loss = functional.cross_entropy(logits, labels, label_smoothing=self._schedule.label_smoothing)
         if not torch.isfinite(loss):
             raise TrainingError(
-                f"the loss of the {self.graph.role} network is {float(loss)} in epoch {self.current_epoch + 1} "
+                f"the loss of the {self.graph.role} network is {loss.item()} in epoch {self.current_epoch + 1} "
                 f"({self._place}); use a lower rate than {self._schedule.rate}, or --precision 32-true"
             )
         found = (logits.argmax(1) == labels).float().mean()
@@ -198,7 +198,7 @@ def _run(graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed
             precision=compute.precision,
             max_epochs=schedule.epochs,
             logger=[
-                CSVLogger(place, name="", version=logs, flush_logs_every_n_steps=1),
+                CSVLogger(place, name="", version=logs),
                 TensorBoardLogger(place, name="", version=logs),
             ],
             callbacks=[_Keep(checkpoint)],
@@ -252,7 +252,7 @@ def _whole(file: Path) -> dict[str, Any] | None:
     """What PyTorch saved; None, and a warning, where the file is damaged."""
     try:
         return cast("dict[str, Any]", torch.load(file, map_location="cpu", weights_only=True))
-    except (EOFError, RuntimeError, KeyError, ValueError, AttributeError, pickle.UnpicklingError) as error:
+    except (OSError, EOFError, RuntimeError, KeyError, ValueError, AttributeError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         _log.warning("%s is damaged (%s): the training begins anew", file, reason)
         return None

@@ -17,6 +17,7 @@ import torch
 
 from engines.archive import sha256_of
 from engines.bundle import NetworkRole
+from engines.errors import TrainingError
 from trainer.fusion.pretrain import LayerEpoch, pretrain
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
@@ -31,6 +32,7 @@ from trainer.segments.store import SEGMENT_WINDOW, Window
 from trainer.training.compute import Compute
 from trainer.training.data import ClipSegments, Examples, MelSegments, PairSegments, Rows, Which, face_rows, voice_rows
 from trainer.training.embedding import Embedded, embed
+from trainer.training.files import writing
 from trainer.training.loop import load_trained, train
 from trainer.training.recipe import Recipe
 from trainer.training.statistics import fit_audio_statistics, fit_video_statistics
@@ -124,6 +126,12 @@ class Stages:
         self._finish = finish or (lambda graph: graph)
         self._data = corpus.identity(trained)
 
+    def inside(self, trained: Bools, name: str) -> Stages:
+        """Trainings on some of this one's recordings, in its folder `name`, for fusion of this one's embeddings."""
+        stages = Stages(self.corpus, trained & self.trained, self.plan, self.place / name, self._finish)
+        stages._data += self._data
+        return stages
+
     def audio(self, window: Window = SEGMENT_WINDOW, *, original: bool = False) -> tuple[Graph, Embedded]:
         """The AlexNet, and its embeddings of all windows; `original` leaves the initial weights as they are."""
         preset, recordings, labels = self.plan.preset, self.corpus.segments, self.corpus.labels
@@ -176,18 +184,19 @@ class Stages:
         shape = self.plan.preset.fusion.at_depth(variant.depth)
         shape = replace(shape, scaling=variant.scaling or shape.scaling)
         audio, video = pairs.audio.shape[1], pairs.video.shape[1]
-        network: FusionNetwork = (DBN if variant.kind == "dbn" else FC)(len(self.corpus.classes), audio, video, shape)
-        he_weights(network, self._generator(name))
+        kind: type[FusionNetwork] = DBN if variant.kind == "dbn" else FC
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(self._seed(f"{name} weights"))
+            network = kind(len(self.corpus.classes), audio, video, shape)  # its own initial weights suit its units
         graph = FusionGraph(network, audio, video)
-        chosen = torch.from_numpy(pairs.rows.of_recordings(self.trained))
-        every = PairSegments(pairs.audio, pairs.video, pairs.rows, self.corpus.labels)
-        rows = self._trained_of(pairs.rows)
-        own = PairSegments(pairs.audio[chosen], pairs.video[chosen], rows, self.corpus.labels)
+        given = pairs.only(self.trained)
+        every, own = (PairSegments(each.audio, each.video, each.rows, self.corpus.labels) for each in (pairs, given))
 
         def fit() -> None:
             network.fit_scaling(own.audio, own.video)
             if isinstance(network, DBN) and variant.pretrained:
                 recipe = replace(self.plan.recipe.rbm, rate=rate)
+                network.to(self.plan.compute.device)
                 history = pretrain(network, own.audio, own.video, recipe, self._seed(f"{name} machines"))
                 _write_history(self.place / name / "machines.csv", history)
 
@@ -204,6 +213,11 @@ class Stages:
         more: tuple[object, ...] = (),
     ) -> None:
         """Fit what comes before the first step, then train, unless that is done already."""
+        if len(own) < 2:
+            raise TrainingError(
+                f"{self.place.name}: {len(own)} segments to train the {graph.role} network on, expected two or more; "
+                "check `prepare`'s report"
+            )
         if original:
             fit()
             return
@@ -219,7 +233,7 @@ class Stages:
 
     def _embedded(self, graph: Graph, examples: Examples) -> tuple[Graph, Embedded]:
         finished = self._finish(graph)
-        return finished, embed(finished, examples, self.plan.compute)
+        return finished, embed(finished, examples, examples.rows.of_recordings(self.trained), self.plan.compute)
 
     def _trained_of(self, rows: Rows) -> Rows:
         chosen = rows.of_recordings(self.trained)
@@ -248,14 +262,21 @@ class Pairs:
         rows = Rows(audio.rows.recording[first], audio.rows.segment[first])
         return cls(rows, torch.from_numpy(audio.features[first]), torch.from_numpy(video.features[second]))
 
+    def only(self, recordings: Bools) -> Pairs:
+        """Those of some recordings, bool [R]."""
+        chosen = self.rows.of_recordings(recordings)
+        rows = Rows(self.rows.recording[chosen], self.rows.segment[chosen])
+        return Pairs(rows, self.audio[chosen], self.video[chosen])
+
 
 _MOST_SEGMENTS = 2**32  # of one recording: 40 years
 
 
 def _write_history(file: Path, history: list[LayerEpoch]) -> None:
     """The reconstruction error and the free energy of each epoch of pre-training."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["layer", "epoch", "rate", *asdict(history[0].train)])
-        writer.writerows([each.layer, each.epoch, each.rate, *asdict(each.train).values()] for each in history)
+    with writing(file.parent):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["layer", "epoch", "rate", *asdict(history[0].train)])
+            writer.writerows([each.layer, each.epoch, each.rate, *asdict(each.train).values()] for each in history)

@@ -1,0 +1,55 @@
+"""A whole training whose answer is known: invented people whom voice alone and face alone each confuse.
+
+The small form of what `emostream-train reproduce` shows on a larger set of them.
+"""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from trainer.actors.dataset import write_dataset
+from trainer.datasets.choose import read_dataset
+from trainer.datasets.options import ReadOptions
+from trainer.networks.presets import COMPACT
+from trainer.protocol.fold import FoldJob, run_fold
+from trainer.protocol.folds import Fold
+from trainer.protocol.methods import METHODS
+from trainer.segments.corpus import Corpus
+from trainer.segments.prepare import prepare, store_of
+from trainer.training.compute import Compute
+from trainer.training.recipe import RECIPES
+from trainer.training.stages import Plan
+
+SINGLE = {"audio", "audio-original", "audio-15", "video", "video-original"}
+
+
+@pytest.mark.timeout(1200)
+def test_fused_beats_voice_and_face_on_strangers(tmp_path):
+    write_dataset(
+        tmp_path / "rml", "rml", subjects=6, takes=2, seconds=2.5, size=(320, 240), seed=0, jobs=2, progress=None
+    )
+    prepared = prepare(read_dataset("rml", tmp_path / "rml", ReadOptions()), tmp_path / "cache", jobs=2)
+    corpus = Corpus.of(prepared, store_of(tmp_path / "cache", None))
+    plan = Plan(
+        preset=COMPACT,
+        recipe=RECIPES["scratch"].with_epochs(14),
+        audio_weights=None,
+        video_weights=None,
+        video_bgr=None,
+        which="all",
+        seed=0,
+        compute=Compute.best(),
+    )
+    strangers = Fold("strangers", prepared.dataset.subjects[:2])
+    place = run_fold(FoldJob(corpus, strangers, plan, tmp_path / "fold", threads=2, keep=False))
+    with (place / "decisions.csv").open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    accuracy = {method.key: sum(row[method.key] == row["truth"] for row in rows) / len(rows) for method in METHODS}
+    print(accuracy)
+    dbn, single = accuracy["dbn-2"], max(accuracy["audio"], accuracy["video"])
+    assert len(rows) == 24
+    assert dbn >= 0.95
+    assert dbn >= single + 0.10
+    assert dbn >= max(value for key, value in accuracy.items() if key not in SINGLE) - 0.005
