@@ -45,7 +45,7 @@ TINY_RECIPE = Recipe(
     rbm=RBMRecipe(epochs=1, batch=12),
     rbm_rates=(0.01, 0.2),
 )
-CPU = Compute("cpu", 1, "32-true")
+CPU = Compute("cpu", "32-true")
 
 _CROPS = 4  # different ones in a segment, each for four frames of its clip
 

@@ -23,24 +23,18 @@ class Compute:
 
     Attributes:
         accelerator: as Lightning names it.
-        devices: how many of them for one network.
         precision: of the arithmetic of training; embeddings are always computed in float32.
-        progress: whether a bar is drawn.
     """
 
     accelerator: str
-    devices: int
     precision: Precision
-    progress: bool = False
 
     @classmethod
-    def best(cls, precision: str = "auto", devices: int = 1, *, progress: bool = False) -> Compute:
+    def best(cls, precision: str = "auto") -> Compute:
         """What this machine offers: a GPU if there is one, and bf16 where the processor computes in it.
 
         Args:
             precision: `auto`, or one that Lightning names.
-            devices: how many for one network.
-            progress: whether a bar is drawn.
 
         Raises:
             ConfigError: a precision that needs a GPU, and there is none.
@@ -49,7 +43,7 @@ class Compute:
         if precision == "16-mixed" and not gpu:
             raise ConfigError("precision 16-mixed needs a GPU, and PyTorch sees none; choose bf16-mixed or 32-true")
         chosen = _best_precision(gpu) if precision == "auto" else precision
-        return cls("gpu" if gpu else "cpu", devices, chosen, progress)  # type: ignore[arg-type]
+        return cls("gpu" if gpu else "cpu", chosen)  # type: ignore[arg-type]
 
     @property
     def device(self) -> torch.device:

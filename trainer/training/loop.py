@@ -194,7 +194,7 @@ def _run(graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed
     with quiet(), own_signals():
         trainer = lightning.Trainer(
             accelerator=compute.accelerator,
-            devices=compute.devices,
+            devices=1,  # several GPUs train several folds
             precision=compute.precision,
             max_epochs=schedule.epochs,
             logger=[
@@ -204,7 +204,7 @@ def _run(graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed
             callbacks=[_Keep(checkpoint)],
             plugins=[LightningEnvironment()],  # a cluster's own would be asked for as many tasks as there are folds
             enable_checkpointing=False,
-            enable_progress_bar=compute.progress,
+            enable_progress_bar=False,
             enable_model_summary=False,
             gradient_clip_val=_LARGEST_GRADIENT if schedule.optimiser == "adamw" else None,
             log_every_n_steps=1,

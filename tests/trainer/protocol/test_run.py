@@ -70,7 +70,7 @@ def same(found: list[FoldJob], expected: list[FoldJob]) -> bool:
 
 
 def deadly(job: FoldJob, marker: Path) -> FoldJob:
-    compute = Deadly("cpu", 1, "32-true", marker=marker)
+    compute = Deadly("cpu", "32-true", marker=marker)
     assert compute == replace(compute, marker=marker)
     return replace(job, plan=replace(job.plan, compute=compute))
 

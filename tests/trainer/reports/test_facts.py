@@ -54,7 +54,7 @@ def plan():
         video_bgr=None,
         which="all",
         seed=5,
-        compute=Compute("cpu", 1, "32-true"),
+        compute=Compute("cpu", "32-true"),
     )
 
 
@@ -144,11 +144,11 @@ def test_json_holds_everything():
 
 def test_a_single_rate_was_not_chosen(places):
     file = places["subject-s1"] / "fold.json"
-    file.write_text('{"held_out": ["s1"], "machines_rate": {"0.05": NaN}, "seconds": 1}')
+    file.write_text('{"held_out": ["s1"], "machines_rate": {"0.05": null}, "seconds": 1}')
     found = FoldFacts.read(places["subject-s1"])
     assert found.rates == {"0.05": None}
     assert found.rate == "0.05"
-    assert "NaN" not in facts(folds={"subject-s1": found}).to_json()
+    assert '"0.05": null' in facts(folds={"subject-s1": found}).to_json()
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_single_rate_was_not_chosen(places):
         ('{"held_out": [], "seconds": 1}', "damaged"),
         ('{"held_out": [], "machines_rate": {}, "seconds": 1}', "no rate"),
         ('{"held_out": [], "machines_rate": [1], "seconds": 1}', "damaged"),
-        ('{"held_out": [], "machines_rate": {"1": null}, "seconds": 1}', "damaged"),
+        ('{"held_out": [], "machines_rate": {"1": "good"}, "seconds": 1}', "damaged"),
     ],
 )
 def test_damaged_fold_files_are_refused(places, text, message):

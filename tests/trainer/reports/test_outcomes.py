@@ -62,7 +62,7 @@ DAMAGE = {
     "is damaged": lambda place: (place / "decisions.csv").write_bytes(b"recording,\xff\xfe\n1,2\n"),
     "is empty": lambda place: write(place, []),
     "25 cells in row 13": lambda place: write(place, [*cells(place)[:-1], cells(place)[-1][:-1]]),
-    r"methods \(new, video\)": change(0, 6, "new"),
+    r"methods \(new, video-original\)": change(0, 6, "new"),
     "the label 'bliss'; expected one of anger": change(2, 5, "bliss"),
     "the label ''": change(2, 2, ""),
     "s1/000.mp4 was tested in the folds subject-s1 and subject-s2": change(1, 0, "s1/000.mp4"),

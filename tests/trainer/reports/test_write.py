@@ -183,7 +183,7 @@ def fail(error):
 
 def test_other_folders_are_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("dear")
-    with pytest.raises(ConfigError, match=r"holds thesis\.tex, which is no part of a report"):
+    with pytest.raises(ConfigError, match=r"holds thesis\.tex, which is no part of this report"):
         check_place(tmp_path)
     with pytest.raises(ConfigError, match="is no folder"):
         write_report(tmp_path / "thesis.tex", facts(), run())

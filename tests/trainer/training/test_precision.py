@@ -79,7 +79,7 @@ def test_the_best_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for has, precision in ((True, "bf16-mixed"), (False, "32-true")):
         monkeypatch.setattr(compute, "cpu_has_bf16", lambda has=has: has)
-        assert Compute.best() == Compute("cpu", 1, precision)
+        assert Compute.best() == Compute("cpu", precision)
     assert Compute.best("bf16-mixed").precision == "bf16-mixed"
     assert Compute.best().device == torch.device("cpu")
     assert Compute.best().loaders == 0
@@ -88,7 +88,7 @@ def test_the_best_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for has, precision in ((True, "bf16-mixed"), (False, "16-mixed")):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda has=has: has)
-        assert Compute.best() == Compute("gpu", 1, precision)
+        assert Compute.best() == Compute("gpu", precision)
     assert Compute.best("16-mixed").device == torch.device("cuda")
     assert Compute.best().loaders >= 1
 

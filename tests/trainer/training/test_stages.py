@@ -28,11 +28,6 @@ from trainer.training.stages import FusionVariant, Pairs, Stages
 STILL = replace(TINY_RECIPE, fusion=replace(TINY_RECIPE.fusion, optimiser="sgd", rate=0.0, one_cycle=False, epochs=1))
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    limit_threads(1)
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
     """Three people; the last one has a recording without a face and one without sound."""
