@@ -59,6 +59,7 @@ def fitted(corpus, tmp_path_factory):
     return bundle, folder, said
 
 
+@pytest.mark.timeout(600)
 def test_the_bundle(fitted, corpus):
     bundle, folder, said = fitted
     again = Bundle.load(folder / "bundle")

@@ -75,6 +75,7 @@ def deadly(job: FoldJob, marker: Path) -> FoldJob:
     return replace(job, plan=replace(job.plan, compute=compute))
 
 
+@pytest.mark.timeout(600)
 def test_a_killed_worker_and_a_failing_fold_cost_no_other_and_the_same_run_mends_them(
     corpus: Corpus, alone: list[FoldJob], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_killed_worker_and_a_failing_fold_cost_no_other_and_the_same_run_mends
     assert same(jobs, alone)
 
 
+@pytest.mark.timeout(600)
 def test_ray_gives_the_same_numbers_though_a_worker_is_lost(
     corpus: Corpus, alone: list[FoldJob], tmp_path: Path
 ) -> None:
