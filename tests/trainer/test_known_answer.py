@@ -28,13 +28,13 @@ SINGLE = {"audio", "audio-original", "audio-15", "video", "video-original"}
 @pytest.mark.timeout(1200)
 def test_fused_beats_voice_and_face_on_strangers(tmp_path):
     write_dataset(
-        tmp_path / "rml", "rml", subjects=6, takes=2, seconds=2.5, size=(320, 240), seed=0, jobs=2, progress=None
+        tmp_path / "rml", "rml", subjects=8, takes=2, seconds=2.5, size=(320, 240), seed=0, jobs=2, progress=None
     )
     prepared = prepare(read_dataset("rml", tmp_path / "rml", ReadOptions()), tmp_path / "cache", jobs=2)
     corpus = Corpus.of(prepared, store_of(tmp_path / "cache", None))
     plan = Plan(
         preset=COMPACT,
-        recipe=RECIPES["scratch"].with_epochs(14),
+        recipe=RECIPES["scratch"].with_epochs(16),
         audio_weights=None,
         video_weights=None,
         video_bgr=None,
