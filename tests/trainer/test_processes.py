@@ -184,7 +184,7 @@ from pathlib import Path
 from tests.trainer.test_processes import note_and_sleep
 from trainer.processes import each_in_processes
 try:
-    list(each_in_processes(partial(note_and_sleep, Path(sys.argv[1])), [0, 1, 2], jobs=3))
+    list(each_in_processes(partial(note_and_sleep, Path(sys.argv[1])), [1, 2, 3], jobs=3))
 except KeyboardInterrupt:
     print("interrupted")
 """
