@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from engines.backends.base import Batch, Engine
 from engines.bundle import Bundle
-from engines.frontend.segmenter import Segment
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from engines.heads import HeadName
 from engines.pooling import Features
 
-__all__ = ["Recognizer", "Scores"]
+__all__ = ["NetworkInputs", "Recognizer", "Scores"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,18 @@ class Scores:
     by_label: dict[str, float]
 
 
+class NetworkInputs(Protocol):
+    """What the networks see of a segment, such as a `Segment`: None for what is absent."""
+
+    @property
+    def mel(self) -> npt.NDArray[np.float32] | None:
+        """The voice, float32 [3, 64, 64]."""
+
+    @property
+    def clip(self) -> npt.NDArray[np.uint8] | None:
+        """The face, uint8 [16, 150, 110, 3], RGB."""
+
+
 class Recognizer:
     """Turns segments into embeddings, and embeddings or their means into scores."""
 
@@ -35,7 +47,7 @@ class Recognizer:
         self.bundle = bundle
         self.engine = engine
 
-    def embed(self, segments: Sequence[Segment]) -> list[Features]:
+    def embed(self, segments: Sequence[NetworkInputs]) -> list[Features]:
         """Run the networks on several segments at once.
 
         Raises:

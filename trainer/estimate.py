@@ -71,14 +71,14 @@ def estimate(corpus: Corpus, plan: Plan, folds: int, threads: int) -> Estimate:
     blank = torch.zeros(3, preset.audio.input_size, preset.audio.input_size)
     audio = _cost(
         AudioGraph(AlexNet(classes, preset.audio), preset.audio, blank, blank + 1),
-        MelSegments(corpus.segments, _first(heard, recipe.audio.batch), corpus.labels),
+        MelSegments(corpus.segments, heard.only(slice(recipe.audio.batch)), corpus.labels),
         recipe.audio,
         compute,
     )
     mean = torch.zeros(preset.video.planes, 1, 1, 1)
     video = _cost(
         VideoGraph(C3D(classes, preset.video), preset.video, mean, 64.0),
-        ClipSegments(corpus.segments, _first(seen, recipe.video.batch), corpus.labels),
+        ClipSegments(corpus.segments, seen.only(slice(recipe.video.batch)), corpus.labels),
         recipe.video,
         compute,
     )
@@ -144,7 +144,3 @@ def _timed(work: Callable[[], object]) -> float:
     for _ in range(_STEPS):
         work()
     return (time.perf_counter() - begun) / _STEPS
-
-
-def _first(rows: Rows, count: int) -> Rows:
-    return Rows(rows.recording[:count], rows.segment[:count])

@@ -12,7 +12,8 @@ from rich.progress import Progress
 
 from engines.errors import ConfigError
 from trainer.commands import options
-from trainer.commands.common import cores, train_extra
+from trainer.commands.common import train_extra
+from trainer.cores import usable_cores
 
 __all__ = ["actors"]
 
@@ -50,7 +51,7 @@ def actors(
                 seconds=seconds,
                 size=(int(match[1]), int(match[2])),
                 seed=seed,
-                jobs=jobs or cores(),
+                jobs=jobs or usable_cores(),
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
     typer.echo(f"{count} recordings of {subjects} invented {'people' if subjects > 1 else 'person'} in {out}.")

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from engines.errors import ConfigError
+from trainer.cores import usable_cores
 from trainer.networks.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from trainer.segments.prepare import PreparedSet
     from trainer.training.stages import Plan
 
-__all__ = ["Data", "command_line", "cores", "plan_of", "prepared", "side_by_side", "train_extra"]
+__all__ = ["Data", "command_line", "plan_of", "prepared", "side_by_side", "train_extra"]
 
 _EXTRA = {
     "lightning",
@@ -96,17 +97,11 @@ def command_line() -> str:
     return shlex.join(["emostream-train", *words])
 
 
-def cores() -> int:
-    """Logical processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def side_by_side(jobs: int, threads: int, plan: Plan) -> int:
     """How many trainings run at once: what was asked for, else as many as the cores carry, or one on a GPU."""
     if jobs:
         return jobs
-    return 1 if plan.compute.accelerator == "gpu" else max(1, cores() // threads)
+    return 1 if plan.compute.accelerator == "gpu" else max(1, usable_cores() // threads)
 
 
 def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corpus, float]:
@@ -141,7 +136,7 @@ def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corp
             cut += seconds
             bar.update(task, advance=1, description=getattr(recording, "name", ""))
 
-        found = prepare(dataset, cache, jobs=jobs or cores(), face_model=data.face_model, progress=advance)
+        found = prepare(dataset, cache, jobs=jobs or usable_cores(), face_model=data.face_model, progress=advance)
     return found, Corpus.of(found, store_of(cache, data.face_model)), cut
 
 

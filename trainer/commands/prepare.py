@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 
 from trainer.commands import options
-from trainer.commands.common import Data, cores, prepared, train_extra
+from trainer.commands.common import Data, prepared, train_extra
+from trainer.cores import usable_cores
 
 __all__ = ["prepare"]
 
@@ -34,6 +35,6 @@ def prepare(
         Console().print(preparation_tables(Preparation.of(found)), soft_wrap=True)  # names stay whole
     seconds = time.monotonic() - begun
     if cut:
-        speed = cut / seconds / (jobs or cores())
+        speed = cut / seconds / (jobs or usable_cores())
         typer.echo(f"{cut:.0f} s of recordings cut in {seconds:.0f} s: {speed:.1f} times real time per process.")
     typer.echo(f"Segments in {corpus.store.folder}.")

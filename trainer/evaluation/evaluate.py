@@ -10,10 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.base import Batch, Engine
+from engines.backends.base import Engine
 from engines.bundle import Bundle
 from engines.errors import ConfigError
-from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from engines.heads import HEAD_NAMES, HeadName
 from engines.pooling import Features, Pools
 from engines.recognizer import Recognizer, Scores
@@ -232,9 +231,9 @@ def recording_scores(bundle: Bundle, engine: Engine, segments: Segments) -> Reco
     Raises:
         EngineError: the engine failed.
     """
-    pools = Pools()
+    recognizer, pools = Recognizer(bundle, engine), Pools()
     means: dict[HeadName, dict[str, npt.NDArray[np.float32]]] = {head: {} for head in HEAD_NAMES}
-    for features in _embedded(engine, segments):
+    for features in _embedded(recognizer, segments):
         pools.add(features)
         for head in HEAD_NAMES:
             if features.get(head) is None:
@@ -242,7 +241,6 @@ def recording_scores(bundle: Bundle, engine: Engine, segments: Segments) -> Reco
             for name, length in LENGTHS.items():
                 if length is None or pools.count(head) <= length:
                     means[head][name] = pools.mean(head)
-    recognizer = Recognizer(bundle, engine)
     return RecordingScores(
         segments=pools.segments,
         pools={head: pools.count(head) for head in HEAD_NAMES},
@@ -255,25 +253,23 @@ def recording_scores(bundle: Bundle, engine: Engine, segments: Segments) -> Reco
     )
 
 
-def _embedded(engine: Engine, segments: Segments) -> Iterator[Features]:
+@dataclass(frozen=True, eq=False)
+class _Inputs:
+    """See `NetworkInputs`."""
+
+    mel: npt.NDArray[np.float32] | None
+    clip: npt.NDArray[np.uint8] | None
+
+
+def _embedded(recognizer: Recognizer, segments: Segments) -> Iterator[Features]:
     """The embeddings of every segment, in order: audio where it is voiced, video where the face is present."""
     for first in range(0, len(segments), _BATCH):
-        rows = range(first, min(first + _BATCH, len(segments)))
-        heard = [row for row in rows if segments.voiced[row]]
-        seen = [row for row in rows if segments.faces[row]]
-        both = [row for row in heard if segments.faces[row]]
-        found = engine.embed(
-            Batch(
-                mel=np.array([segments.mel(row) for row in heard], np.float32).reshape(-1, 3, MEL_BANDS, MEL_FRAMES),
-                clip=np.array([segments.clip(row) for row in seen], np.uint8).reshape(
-                    -1, CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, 3
-                ),
-                pairs=tuple((heard.index(row), seen.index(row)) for row in both),
-            )
+        yield from recognizer.embed(
+            [
+                _Inputs(
+                    mel=segments.mel(row) if segments.voiced[row] else None,
+                    clip=segments.clip(row) if segments.faces[row] else None,
+                )
+                for row in range(first, min(first + _BATCH, len(segments)))
+            ]
         )
-        audio, video, fused = (
-            dict(zip(own, values, strict=True))
-            for own, values in ((heard, found.audio), (seen, found.video), (both, found.fused))
-        )
-        for row in rows:
-            yield Features(audio.get(row), video.get(row), fused.get(row))

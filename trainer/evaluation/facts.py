@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 
-from trainer.reports.machine import machine_name, usable_cores
+from trainer.cores import usable_cores
+from trainer.reports.machine import machine_name
 from trainer.reports.preparation import Preparation
 from trainer.segments.prepare import PreparedSet
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from engines.archive import sha256_of
 from engines.errors import ConfigError, DataError
+from trainer.cores import usable_cores
 from trainer.protocol.folds import Fold
-from trainer.reports.machine import machine_name, usable_cores
+from trainer.reports.machine import machine_name
 from trainer.reports.preparation import Preparation
 from trainer.segments.prepare import PreparedSet
 from trainer.training.recipe import RECIPES, Recipe

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 
 import torch
 
-__all__ = ["machine_name", "usable_cores"]
+__all__ = ["machine_name"]
 
 
 def machine_name() -> str:
@@ -17,12 +16,6 @@ def machine_name() -> str:
     if gpus := torch.cuda.device_count():
         names.append(f"{gpus} x {torch.cuda.get_device_name(0)}")
     return ", ".join(names)
-
-
-def usable_cores() -> int:
-    """Logical processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _processor() -> str:

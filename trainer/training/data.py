@@ -33,6 +33,10 @@ class Rows(NamedTuple):
         counts = [each.size for each in places]
         return cls(np.repeat(np.arange(len(places)), counts), np.concatenate([*places, np.zeros(0, np.int64)]))
 
+    def only(self, chosen: npt.NDArray[np.bool_] | slice) -> Rows:
+        """Some of the rows, bool [n] or a slice."""
+        return Rows(self.recording[chosen], self.segment[chosen])
+
     def of_recordings(self, recordings: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """Which rows belong to some of the recordings, bool [R]: bool [n]."""
         return np.asarray(recordings[self.recording])

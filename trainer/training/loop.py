@@ -172,8 +172,7 @@ class _Keep(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if time.monotonic() - self._saved >= _SAVE_EVERY_S and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
             trainer.save_checkpoint(f"{self._file}.part")
-            if trainer.is_global_zero:
-                os.replace(f"{self._file}.part", self._file)
+            os.replace(f"{self._file}.part", self._file)
             self._saved = time.monotonic()
 
 

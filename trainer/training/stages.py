@@ -236,8 +236,7 @@ class Stages:
         return finished, embed(finished, examples, examples.rows.of_recordings(self.trained), self.plan.compute)
 
     def _trained_of(self, rows: Rows) -> Rows:
-        chosen = rows.of_recordings(self.trained)
-        return Rows(rows.recording[chosen], rows.segment[chosen])
+        return rows.only(rows.of_recordings(self.trained))
 
     def _seed(self, stage: str) -> int:
         return zlib.crc32(f"{self.plan.seed} {stage}".encode())
@@ -265,8 +264,7 @@ class Pairs:
     def only(self, recordings: Bools) -> Pairs:
         """Those of some recordings, bool [R]."""
         chosen = self.rows.of_recordings(recordings)
-        rows = Rows(self.rows.recording[chosen], self.rows.segment[chosen])
-        return Pairs(rows, self.audio[chosen], self.video[chosen])
+        return Pairs(self.rows.only(chosen), self.audio[chosen], self.video[chosen])
 
 
 _MOST_SEGMENTS = 2**32  # of one recording: 40 years
