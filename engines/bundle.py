@@ -21,7 +21,7 @@ import platformdirs
 
 from engines.archive import MANIFEST_FILE, MAX_MANIFEST_BYTES, remove, sha256_of, unpack
 from engines.errors import BundleError
-from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, MEL_BANDS, MEL_FRAMES
+from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, LEVELS, MEL_BANDS, MEL_FRAMES
 from engines.heads import HEAD_NAMES, HeadName, LinearSVM, load_heads
 
 __all__ = [
@@ -240,6 +240,8 @@ def _faults(manifest: Manifest) -> Iterator[str]:
     for name, value in FRONTEND.items():
         if manifest.frontend.get(name) != value:
             yield f"was made for {name} = {manifest.frontend.get(name)!r}, this emostream's front end has {value!r}"
+    if (level := manifest.frontend.get("level")) not in LEVELS:
+        yield f"was made for level = {level!r}, this emostream's front end has {' and '.join(map(repr, LEVELS))}"
     for role, spec in manifest.networks.items():
         if spec.output.dtype != "float32" or len(spec.output.shape) != 1 or spec.output.shape[0] < 1:
             yield f"gives the {role} network the output {spec.output}, expected float32 [batch, at least 1]"

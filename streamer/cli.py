@@ -17,6 +17,7 @@ from rich.console import Console as Terminal
 from rich.live import Live
 
 from engines.errors import ConfigError, EmostreamError
+from engines.starter import STARTER
 from streamer.config import Config, read_config_file
 from streamer.events import DEFAULT_ENDPOINT, Event
 
@@ -90,9 +91,14 @@ def _emostream(
         typer.Option(metavar="MS", help="How much later than the sound the picture comes.", rich_help_panel=_Sources),
     ] = 0.0,
     bundle: Annotated[
-        Path | None,
-        typer.Option(metavar="PATH", help="Networks and heads: a bundle's folder or .zip.", rich_help_panel=_Model),
-    ] = None,
+        Path,
+        typer.Option(
+            metavar="PATH",
+            help="Networks and heads: a bundle's folder or .zip; the starter if not given.",
+            rich_help_panel=_Model,
+            show_default=False,
+        ),
+    ] = STARTER,
     engine: Annotated[
         str, typer.Option(metavar="auto|openvino|onnxruntime", help="What runs the networks.", rich_help_panel=_Model)
     ] = "auto",
@@ -220,7 +226,6 @@ def _run(config: Config) -> None:
     from streamer.pipeline import Pipeline
     from streamer.view import View
 
-    assert config.bundle is not None
     stop = _stop_on_signals()
     bundle = Bundle.load(config.bundle)
     log = logging.getLogger("emostream")

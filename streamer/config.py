@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import ConfigError
+from engines.starter import STARTER
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
 
 if sys.version_info >= (3, 11):
@@ -29,7 +30,7 @@ class Config:
         camera: index, device path, file or URL; `none`; or None: camera 0, if there is one.
         mic: `default`, index, part of a name, or file; `none`; or None: the default one, if there is one.
         input: a file or URL with both; excludes the other two.
-        bundle: folder or .zip.
+        bundle: folder or .zip; the starter that ships with emostream if not given.
         engine: `auto`, `openvino` or `onnxruntime`.
         precision: `auto`, `fp32` or `bf16`.
         publish: ZeroMQ endpoint to bind.
@@ -45,7 +46,7 @@ class Config:
     camera: str | None = None
     mic: str | None = None
     input: str | None = None
-    bundle: Path | None = None
+    bundle: Path = STARTER
     engine: str = "auto"
     precision: str = "auto"
     publish: str = DEFAULT_ENDPOINT
@@ -71,12 +72,6 @@ class Config:
             )
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
-        if self.bundle is None:
-            raise ConfigError(
-                "no bundle was named, and emostream ships none yet; make an untrained one to try it: "
-                'pip install "emostream[train]", then `emostream-train init --preset compact my-bundle`, '
-                "then `emostream --bundle my-bundle`"
-            )
 
 
 # The TOML types of the options that are not plain texts.

@@ -15,6 +15,7 @@ from trainer.commands.fit import fit
 from trainer.commands.init import init
 from trainer.commands.prepare import prepare
 from trainer.commands.reproduce import reproduce
+from trainer.commands.starter import starter
 from trainer.logs import log_to_stderr
 
 __all__ = ["app", "main"]
@@ -25,7 +26,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _INTERRUPTED = 130
 
 app = typer.Typer(name="emostream-train", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (prepare, reproduce, fit, evaluate, init, act, actors):
+for command in (prepare, reproduce, fit, evaluate, starter, init, act, actors):
     app.command()(command)
 
 

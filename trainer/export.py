@@ -31,10 +31,12 @@ from engines.bundle import (
     write_manifest,
 )
 from engines.errors import ConfigError, PublishError
+from engines.frontend.settings import FRONTEND
 from engines.heads import HeadName, LinearSVM, save_heads
 from trainer.networks.graphs import Graph
+from trainer.networks.presets import Preset
 
-__all__ = ["HALF_ELEMENTS", "as_exported", "export_onnx", "refuse_existing", "write_bundle"]
+__all__ = ["HALF_ELEMENTS", "as_exported", "export_onnx", "frontend_of", "refuse_existing", "write_bundle"]
 
 HALF_ELEMENTS = 1024
 """Weights of at least so many elements are stored in FP16."""
@@ -90,6 +92,11 @@ def as_exported(graph: Graph) -> Graph:
             if half is not None:
                 weight.copy_(torch.from_numpy(half.astype(np.float32)))
     return copied
+
+
+def frontend_of(preset: Preset) -> dict[str, Any]:
+    """What a bundle of a preset says of its front end."""
+    return {**FRONTEND, "level": "segment" if preset.audio.level else "none"}
 
 
 def write_bundle(out: Path, graphs: Iterable[Graph], heads: Mapping[HeadName, LinearSVM], manifest: Manifest) -> Bundle:

@@ -20,9 +20,8 @@ import torch
 
 from engines.bundle import FORMAT_VERSION, Bundle, Manifest
 from engines.errors import DataError, TrainingError
-from engines.frontend.settings import FRONTEND
 from engines.heads import HEAD_NAMES, HeadName, LinearSVM
-from trainer.export import as_exported, refuse_existing, write_bundle
+from trainer.export import as_exported, frontend_of, refuse_existing, write_bundle
 from trainer.heads.calibrated import known_pairs
 from trainer.heads.choice import Calibration, choose_calibration
 from trainer.heads.figures import head_figures
@@ -189,7 +188,7 @@ def _manifest(job: FitJob, folds: tuple[Fold, ...], figures: dict[HeadName, dict
         preset=plan.preset.name,
         trained=True,
         labels=corpus.classes,
-        frontend=FRONTEND,
+        frontend=frontend_of(plan.preset),
         networks={},
         files={},
         training=training,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
     "ClassScores",
+    "Reliability",
     "accuracy",
     "bootstrap_over_subjects",
     "brier",
@@ -25,6 +26,7 @@ __all__ = [
     "fold_weights",
     "log_loss",
     "macro_recall",
+    "reliability",
 ]
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -171,3 +173,34 @@ def brier(probabilities: Floats, truth: Ints) -> float:
     """Brier's score: mean squared distance, 0 to 2, of probabilities [N, C] from the true class's one-hot vector."""
     right = np.eye(probabilities.shape[1])[truth]
     return float(((probabilities - right) ** 2).sum(axis=1).mean())
+
+
+class Reliability(NamedTuple):
+    """Recordings by the probability of the class decided on, in those bins that have any.
+
+    Attributes:
+        confidence: their mean probability, float64 [B].
+        right: how many of them are right, 0 to 1, float64 [B].
+        counts: how many they are, int64 [B].
+    """
+
+    confidence: npt.NDArray[np.float64]
+    right: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+
+
+def reliability(probabilities: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], bins: int = 15) -> Reliability:
+    """The points of a reliability diagram (Guo et al., ICML 2017, figure 1), binned as the calibration error is.
+
+    Args:
+        probabilities: [N, C].
+        truth: classes [N].
+        bins: of equal width, closed above.
+    """
+    confidence = probabilities.max(axis=1)
+    place = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
+    counts, sums, hits = (
+        np.bincount(place, weights, bins) for weights in (None, confidence, probabilities.argmax(axis=1) == truth)
+    )
+    there = counts > 0
+    return Reliability(sums[there] / counts[there], hits[there] / counts[there], counts[there])

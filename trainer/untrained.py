@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from engines.bundle import FORMAT_VERSION, Bundle, Manifest
-from engines.frontend.settings import FRONTEND
 from engines.heads import HeadName, LinearSVM
-from trainer.export import write_bundle
+from trainer.export import frontend_of, write_bundle
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
 from trainer.networks.fusion import DBN
@@ -72,7 +71,7 @@ def write_untrained(out: Path, preset: Preset, labels: tuple[str, ...], name: st
         preset=preset.name,
         trained=False,
         labels=labels,
-        frontend=FRONTEND,
+        frontend=frontend_of(preset),
         networks={},
         files={},
         training={"method": "none: seeded random weights", "seed": seed, "preset": preset.name},

@@ -8,13 +8,26 @@ import numpy.typing as npt
 
 from engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH
 
-__all__ = ["LEFT_EYE", "RIGHT_EYE", "Eyes", "align"]
+__all__ = ["LEFT_EYE", "RIGHT_EYE", "Eyes", "align", "similarity"]
 
 # The eye on the left and the one on the right of the picture, 55 pixels apart.
 LEFT_EYE = (27.5, 50.0)
 RIGHT_EYE = (82.5, 50.0)
 
 Eyes = tuple[tuple[float, float], tuple[float, float]]
+
+
+def similarity(eyes: Eyes) -> tuple[complex, complex]:
+    """The transform that brings the eyes to their places, z -> a z + b on pixels x + y i: a and b.
+
+    Pixel centres lie on whole numbers.
+
+    Args:
+        eyes: x, y in pixels of the eye on the left of the picture, then of the one on the right.
+    """
+    (lx, ly), (rx, ry) = eyes
+    a = complex(RIGHT_EYE[0] - LEFT_EYE[0], RIGHT_EYE[1] - LEFT_EYE[1]) / complex(rx - lx, ry - ly)
+    return a, complex(*LEFT_EYE) - a * complex(lx, ly)
 
 
 def align(image: npt.NDArray[np.uint8], eyes: Eyes) -> npt.NDArray[np.uint8]:
@@ -27,11 +40,7 @@ def align(image: npt.NDArray[np.uint8], eyes: Eyes) -> npt.NDArray[np.uint8]:
     Returns:
         uint8 [150, 110, 3], RGB; what lies outside the image repeats its edge.
     """
-    (lx, ly), (rx, ry) = eyes
-    # As complex numbers a similarity transform is z -> a z + b; pixel centres lie on whole numbers.
-    span = complex(rx - lx, ry - ly)
-    a = complex(RIGHT_EYE[0] - LEFT_EYE[0], RIGHT_EYE[1] - LEFT_EYE[1]) / span
-    b = complex(*LEFT_EYE) - a * complex(lx, ly)
+    a, b = similarity(eyes)
     # A large face is shrunk by whole factors first: sampling it directly would alias.
     factor = int(1.0 / abs(a))
     source = image

@@ -10,6 +10,7 @@ __all__ = [
     "CROP_WIDTH",
     "FRONTEND",
     "GRID_FPS",
+    "LEVELS",
     "MEL_BANDS",
     "MEL_FRAMES",
     "MEL_HOP",
@@ -41,9 +42,11 @@ FRONTEND: dict[str, Any] = {
     "mel": "htk-64-20-8000",
     "mel_frames": MEL_FRAMES,
     "mel_shift": MEL_SHIFT,
-    "level": "none",
     "clip_frames": CLIP_FRAMES,
     "clip_fps": GRID_FPS,
     "crop": [CROP_HEIGHT, CROP_WIDTH],
     "eyes": [[27.5, 50.0], [82.5, 50.0]],
 }
+
+LEVELS = ("none", "segment")
+"""How a bundle takes out a voice's level (`level` in its manifest): not, or by each segment's mean and deviation."""

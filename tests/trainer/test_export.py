@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from engines.bundle import FORMAT_VERSION, Bundle, Manifest
 from engines.errors import ConfigError, PublishError
-from engines.frontend.settings import FRONTEND
 from engines.heads import LinearSVM
-from trainer.export import HALF_ELEMENTS, export_onnx, write_bundle
+from trainer.export import HALF_ELEMENTS, export_onnx, frontend_of, write_bundle
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
 from trainer.networks.fusion import DBN
@@ -205,7 +204,7 @@ def test_clip_is_converted_and_resized_as_opencv_does(shape: VideoShape) -> None
 
 
 def manifest(*labels: str) -> Manifest:
-    return Manifest(FORMAT_VERSION, "test", "compact", True, labels, FRONTEND, {}, {}, {}, {}, "Apache-2.0")
+    return Manifest(FORMAT_VERSION, "test", "compact", True, labels, frontend_of(COMPACT), {}, {}, {}, {}, "Apache-2.0")
 
 
 def heads(pairs: int) -> dict[str, LinearSVM]:

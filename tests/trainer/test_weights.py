@@ -457,14 +457,15 @@ def test_bgr_needs_three_planes(tmp_path: Path) -> None:
 def test_inflated_kernels_give_equal_frames_what_one_frame_gave() -> None:
     weight, picture = torch.randn(5, 3, 3, 3), torch.randn(2, 3, 9, 9)
     clip = picture.unsqueeze(2).expand(-1, -1, 7, -1, -1)
-    for depth in (1, 3, 4):
-        frames = functional.conv3d(clip, inflate(weight, depth))
+    for depth in (1, 3, 5):
+        frames = functional.conv3d(clip, inflate(weight, depth), padding=(depth // 2, 0, 0))
         expected = functional.conv2d(picture, weight).unsqueeze(2).expand_as(frames)
         torch.testing.assert_close(frames, expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match=r"\(5, 3, 3\) to depth 3"):
         inflate(weight[..., 0], 3)
-    with pytest.raises(ValueError, match="depth 0"):
-        inflate(weight, 0)
+    for depth in (0, 4):
+        with pytest.raises(ValueError, match=f"depth {depth}"):
+            inflate(weight, depth)
 
 
 def test_vgg_11_of_torchvision_gives_its_convolutions(tmp_path: Path) -> None:

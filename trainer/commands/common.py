@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trainer.segments.prepare import PreparedSet
     from trainer.training.stages import Plan
 
-__all__ = ["Data", "command_line", "plan_of", "prepared", "side_by_side", "train_extra"]
+__all__ = ["Data", "command_line", "cut_segments", "plan_of", "prepared", "side_by_side", "train_extra"]
 
 _EXTRA = {
     "lightning",
@@ -113,11 +113,17 @@ def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corp
     Raises:
         EmostreamError: it can't be read or cut.
     """
+    return cut_segments(data.read(), data.cache, data.face_model, jobs, console)
+
+
+def cut_segments(
+    dataset: DataSet, cache: Path | None, face_model: Path | None, jobs: int, console: Console
+) -> tuple[PreparedSet, Corpus, float]:
+    """Cut what is not cut yet of a data set that has been read, with a progress bar; the rest is `prepared`'s."""
     from trainer.segments.corpus import Corpus
     from trainer.segments.prepare import prepare, store_of
 
-    dataset = data.read()
-    cache = data.cache or Path(platformdirs.user_cache_dir("emostream")) / "segments"
+    cache = cache or Path(platformdirs.user_cache_dir("emostream")) / "segments"
     cut = 0.0
     with Progress(
         TextColumn("cutting segments"),
@@ -136,8 +142,8 @@ def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corp
             cut += seconds
             bar.update(task, advance=1, description=getattr(recording, "name", ""))
 
-        found = prepare(dataset, cache, jobs=jobs or usable_cores(), face_model=data.face_model, progress=advance)
-    return found, Corpus.of(found, store_of(cache, data.face_model)), cut
+        found = prepare(dataset, cache, jobs=jobs or usable_cores(), face_model=face_model, progress=advance)
+    return found, Corpus.of(found, store_of(cache, face_model)), cut
 
 
 def plan_of(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engines.errors import DataError
 
-__all__ = ["SIDE", "StillFaces", "read_still_faces"]
+__all__ = ["SIDE", "StillFaces", "find_still_faces", "read_still_faces"]
 
 SIDE = 48  # pixels
 _LABELS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")  # in the order of the owners' codes
@@ -55,19 +55,26 @@ def read_still_faces(path: Path) -> StillFaces:
     Raises:
         DataError: none of them, or one that is damaged or of other shapes.
     """
-    file = _find(path) if path.is_dir() else path
-    if not file.is_file():
-        raise DataError(f"{path} doesn't exist; expected {_EXPECTED}")
+    file = find_still_faces(path)
     if file.suffix.lower() == ".npz":
         return _from_archive(file)
     return _from_table(file)
 
 
-def _find(folder: Path) -> Path:
-    for file in (*(folder / name for name in _TABLES), *sorted(folder.glob("*.npz"))):
-        if file.is_file():
-            return file
-    raise DataError(f"{folder} has no still faces of FER2013; expected {_EXPECTED}")
+def find_still_faces(path: Path) -> Path:
+    """The file of FER2013 that a path names, or that a folder holds.
+
+    Raises:
+        DataError: there is none.
+    """
+    if path.is_dir():
+        for file in (*(path / name for name in _TABLES), *sorted(path.glob("*.npz"))):
+            if file.is_file():
+                return file
+        raise DataError(f"{path} has no still faces of FER2013; expected {_EXPECTED}")
+    if not path.is_file():
+        raise DataError(f"{path} doesn't exist; expected {_EXPECTED}")
+    return path
 
 
 def _from_archive(file: Path) -> StillFaces:

@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from trainer.evaluation.evaluate import CALIBRATION_BINS, EVALUATED_HEADS, EvaluatedHead, Evaluation
+from trainer.evaluation.evaluate import EVALUATED_HEADS, EvaluatedHead, Evaluation
 from trainer.heads.choice import LENGTHS
+from trainer.metrics import reliability
 from trainer.reports.plots import draw_matrix
 from trainer.reports.text import percent
 
-__all__ = ["Reliability", "draw_evaluation", "reliability"]
+__all__ = ["draw_evaluation"]
 
 _DPI = 110
 _LENGTH_COLOURS = ("#9ecae1", "#4292c6", "#08306b")  # from light to dark as more is heard
 _LARGEST = 160.0  # points², of a mark that stands for every recording
-
-
-class Reliability(NamedTuple):
-    """Recordings by the probability of the class decided on, in those bins that have any.
-
-    Attributes:
-        confidence: their mean probability, float64 [B].
-        right: how many of them are right, 0 to 1, float64 [B].
-        counts: how many they are, int64 [B].
-    """
-
-    confidence: npt.NDArray[np.float64]
-    right: npt.NDArray[np.float64]
-    counts: npt.NDArray[np.int64]
-
-
-def reliability(
-    probabilities: npt.NDArray[np.float64], truth: npt.NDArray[np.int64], bins: int = CALIBRATION_BINS
-) -> Reliability:
-    """The points of a reliability diagram (Guo et al., ICML 2017, figure 1), binned as the calibration error is.
-
-    Args:
-        probabilities: [N, C].
-        truth: classes [N].
-        bins: of equal width, closed above.
-    """
-    confidence = probabilities.max(axis=1)
-    place = np.digitize(confidence, np.linspace(0, 1, bins + 1)[1:-1], right=True)
-    counts, sums, hits = (
-        np.bincount(place, weights, bins) for weights in (None, confidence, probabilities.argmax(axis=1) == truth)
-    )
-    there = counts > 0
-    return Reliability(sums[there] / counts[there], hits[there] / counts[there], counts[there])
 
 
 def draw_evaluation(folder: Path, evaluation: Evaluation) -> list[Path]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import cast
 
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from trainer.networks.presets import PAPER, AudioShape
 
 __all__ = ["AlexNet"]
 
 _CONVOLUTIONS = (0, 3, 6, 8, 10)  # places in `features`, as torchvision numbers them
+_DENSE = (1, 4)  # fc6 and fc7 in `classifier`
 _FC7_RELU = 6  # the layers of `classifier` up to fc7's ReLU
 
 
@@ -53,10 +54,10 @@ class AlexNet(nn.Module):
         self.classifier = nn.Sequential(
             nn.Dropout(shape.dropout),
             nn.Linear(c5 * shape.pooled**2, shape.hidden),
-            nn.ReLU(inplace=True),
+            _dense_activation(shape.hidden, norm),
             nn.Dropout(shape.dropout),
             nn.Linear(shape.hidden, shape.embedding),
-            nn.ReLU(inplace=True),
+            _dense_activation(shape.embedding, norm),
             nn.Linear(shape.embedding, classes),
         )
 
@@ -74,14 +75,23 @@ class AlexNet(nn.Module):
         return cast(Tensor, self.classifier[:_FC7_RELU](pooled.flatten(1)))
 
     def fold(self) -> None:
-        """Fold the batch normalisations into the convolutions before them, in place, for inference."""
+        """Fold the batch normalisations into the layers before them, in place, for inference."""
         self.eval()
-        for place in _CONVOLUTIONS:
-            convolution, activation = self.features[place], self.features[place + 1]
-            if isinstance(activation, nn.Sequential):
-                norm, relu = cast(nn.BatchNorm2d, activation[0]), activation[1]
-                self.features[place] = fuse_conv_bn_eval(cast(nn.Conv2d, convolution), norm)
-                self.features[place + 1] = relu
+        for layers, places in ((self.features, _CONVOLUTIONS), (self.classifier, _DENSE)):
+            for place in places:
+                layer, activation = layers[place], layers[place + 1]
+                if isinstance(activation, nn.Sequential):
+                    norm, relu = cast(nn.BatchNorm2d, activation[0]), activation[1]
+                    if isinstance(layer, nn.Linear):
+                        layers[place] = fuse_linear_bn_eval(layer, norm)
+                    else:
+                        layers[place] = fuse_conv_bn_eval(cast(nn.Conv2d, layer), norm)
+                    layers[place + 1] = relu
+
+
+def _dense_activation(units: int, batch_norm: bool) -> nn.Module:
+    relu = nn.ReLU(inplace=True)
+    return nn.Sequential(nn.BatchNorm1d(units), relu) if batch_norm else relu
 
 
 def _activation(channels: int, batch_norm: bool) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from engines.frontend.settings import CLIP_FRAMES
 from trainer.networks.presets import PAPER, VideoShape
@@ -56,6 +56,7 @@ class StagedNetwork(nn.Module):
         if shape.batch_norm:
             names = [name for stage in _STAGES for name in stage]
             self.norms.update({name: norm(self._convolution(name).out_channels) for name in names})
+            self.norms.update({"fc6": nn.BatchNorm1d(shape.hidden), "fc7": nn.BatchNorm1d(shape.embedding)})
 
     def forward(self, x: Tensor) -> Tensor:
         """Class logits [batch, C] of inputs as `embed` takes them."""
@@ -69,20 +70,24 @@ class StagedNetwork(nn.Module):
         """The embedding, fc7 after its ReLU: [batch, E] of standardised inputs [batch, planes, (16,) S, S]."""
         for stage, pool in zip(_STAGES, self.pools, strict=True):
             for name in stage:
-                x = self._convolve(name, x)
-                if name in self.norms:
-                    x = self.norms[name](x)
-                x = torch.relu(x)
+                x = self._activate(name, self._convolve(name, x))
             x = pool(x)
-        hidden = torch.relu(self.fc6(x.flatten(1)))
-        return torch.relu(self.fc7(self.dropout(hidden)))
+        hidden = self._activate("fc6", self.fc6(x.flatten(1)))
+        return self._activate("fc7", self.fc7(self.dropout(hidden)))
 
     def fold(self) -> None:
-        """Fold the batch normalisations into the convolutions before them, in place, for inference."""
+        """Fold the batch normalisations into the layers before them, in place, for inference."""
         self.eval()
         for name, norm in self.norms.items():
-            setattr(self, name, fuse_conv_bn_eval(self._convolution(name), cast(nn.BatchNorm3d, norm)))
+            layer = self.get_submodule(name)
+            if isinstance(layer, nn.Linear):
+                setattr(self, name, fuse_linear_bn_eval(layer, cast(nn.BatchNorm1d, norm)))
+            else:
+                setattr(self, name, fuse_conv_bn_eval(self._convolution(name), cast(nn.BatchNorm3d, norm)))
         self.norms.clear()
+
+    def _activate(self, name: str, x: Tensor) -> Tensor:
+        return torch.relu(self.norms[name](x) if name in self.norms else x)
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
         convolution = self._convolution(name)

@@ -10,17 +10,19 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from engines.bundle import NetworkRole, TensorSpec
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
+from trainer.networks.c3d import StagedNetwork
 from trainer.networks.fusion import FusionNetwork
+from trainer.networks.level import ClipLevel, SegmentLevel
 from trainer.networks.presets import AudioShape, VideoShape
+from trainer.networks.resize import Resize
 from trainer.networks.standardise import Standardise
+from trainer.networks.stills import C2D
 
-__all__ = ["AudioGraph", "FusionGraph", "Graph", "VideoGraph"]
+__all__ = ["AudioGraph", "FusionGraph", "Graph", "StillGraph", "VideoGraph"]
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV's and Pillow's conversions to grey
 
@@ -38,7 +40,7 @@ class Graph(nn.Module):
     role: NetworkRole
     inputs: tuple[TensorSpec, ...]
     output: TensorSpec
-    network: AlexNet | C3D | FusionNetwork
+    network: AlexNet | StagedNetwork | FusionNetwork
 
     def logits(self, *inputs: Tensor) -> Tensor:
         """Class logits [batch, C] of its inputs."""
@@ -68,6 +70,8 @@ class AudioGraph(Graph):
         self.inputs = (TensorSpec("mel", "float32", (3, MEL_BANDS, MEL_FRAMES)),)
         self.output = TensorSpec("embedding", "float32", (shape.embedding,))
         self.input_size = shape.input_size
+        self.level = SegmentLevel() if shape.level else nn.Identity()
+        self.resize = Resize((MEL_BANDS, MEL_FRAMES), shape.input_size)
         self.standardise = Standardise(mean, std)
         self.network = network
 
@@ -76,8 +80,8 @@ class AudioGraph(Graph):
         return self.network.embed(self.prepare(mel))
 
     def prepare(self, mel: Tensor) -> Tensor:
-        """The network's input [batch, 3, S, S]: resized, standardised."""
-        return cast(Tensor, self.standardise(_resize(mel, self.input_size)))
+        """The network's input [batch, 3, S, S]: levelled, resized, standardised."""
+        return cast(Tensor, self.standardise(self.resize(self.level(mel))))
 
     def fold(self) -> None:
         """Fold the batch normalisations into the convolutions."""
@@ -88,19 +92,19 @@ class AudioGraph(Graph):
 class VideoGraph(Graph):
     """Face clips to video embeddings."""
 
-    network: C3D
+    network: StagedNetwork
     mean: Tensor
     luma: Tensor
 
-    def __init__(self, network: C3D, shape: VideoShape, mean: Tensor, std: float) -> None:
+    def __init__(self, network: StagedNetwork, shape: VideoShape, mean: Tensor, std: float) -> None:
         """Join the network and its preprocessing.
 
         Args:
             network: a C3D of that shape.
             shape: says the input size S and whether it is grey.
-            mean: training fold's mean after the resize, 0 to 255; [planes, 1, 1, 1] (by plane) or
+            mean: training fold's mean after resize and level, 0 to 255 without one; [planes, 1, 1, 1] (by plane) or
                 [planes, 16, S, S] (by pixel).
-            std: its standard deviation over everything, 0 to 255. One number, so that the first convolution can
+            std: its standard deviation over everything. One number, so that the first convolution can
                 take it over.
         """
         super().__init__()
@@ -109,6 +113,8 @@ class VideoGraph(Graph):
         self.output = TensorSpec("embedding", "float32", (shape.embedding,))
         self.input_size = shape.input_size
         self.planes = shape.planes
+        self.resize = Resize((CROP_HEIGHT, CROP_WIDTH), shape.input_size, shape.detail)
+        self.level = ClipLevel() if shape.level else nn.Identity()
         self.std = std
         self.register_buffer("mean", mean.clone())
         self.register_buffer("luma", torch.tensor(_LUMA), persistent=False)
@@ -119,13 +125,11 @@ class VideoGraph(Graph):
         return self.network.embed(self.prepare(clip))
 
     def prepare(self, clip: Tensor) -> Tensor:
-        """The network's input [batch, planes, 16, S, S]: grey or RGB, resized, standardised."""
+        """The network's input [batch, planes, 16, S, S]: grey or RGB, resized, levelled, standardised."""
         pixels = clip.to(torch.float32)
         planes = (pixels @ self.luma).unsqueeze(1) if self.planes == 1 else pixels.permute(0, 4, 1, 2, 3)
-        resized = _resize(planes.flatten(1, 2), self.input_size)
-        size = (-1, self.planes, CLIP_FRAMES, self.input_size, self.input_size)
-        centred = resized.reshape(size) - self.mean
-        return centred if self.std == 1.0 else centred / self.std
+        centred = self.level(self.resize(planes)) - self.mean
+        return cast(Tensor, centred if self.std == 1.0 else centred / self.std)
 
     def get_extra_state(self) -> dict[str, float]:
         """What `state_dict` holds besides tensors."""
@@ -143,8 +147,21 @@ class VideoGraph(Graph):
         super().fold()
         self.network.fold()
         with torch.no_grad():
-            self.network.conv1.weight.div_(self.std)
+            cast(nn.Conv3d, self.network.get_submodule("conv1")).weight.div_(self.std)
         self.std = 1.0
+
+
+class StillGraph(VideoGraph):
+    """Single crops to embeddings, by the video network's twin for pictures; no part of a bundle."""
+
+    def __init__(self, network: C2D, shape: VideoShape, mean: Tensor, std: float) -> None:
+        """Join the network and its preprocessing; the arguments are `VideoGraph`'s."""
+        super().__init__(network, shape, mean, std)
+        self.inputs = (TensorSpec("crop", "uint8", (CROP_HEIGHT, CROP_WIDTH, 3)),)
+
+    def prepare(self, crop: Tensor) -> Tensor:
+        """The network's input [batch, planes, S, S] of crops uint8 [batch, 150, 110, 3], RGB."""
+        return super().prepare(crop.unsqueeze(1)).squeeze(2)
 
 
 class FusionGraph(Graph):
@@ -163,8 +180,3 @@ class FusionGraph(Graph):
     def forward(self, audio: Tensor, video: Tensor) -> Tensor:
         """Joint features [batch, J] of embeddings [batch, A] and [batch, V]."""
         return self.network.embed(audio, video)
-
-
-def _resize(pictures: Tensor, size: int) -> Tensor:
-    """Bilinear, half-pixel centres: [batch, planes, H, W] to [batch, planes, size, size]."""
-    return functional.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False)

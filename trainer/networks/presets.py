@@ -20,8 +20,9 @@ class AudioShape:
         pooled: height and width that the last feature map is averaged to; at most what the map has.
         hidden: units of fc6.
         embedding: units of fc7.
-        batch_norm: whether a batch normalisation follows each convolution.
+        batch_norm: whether a batch normalisation follows each layer but the last.
         dropout: probability before fc6 and before fc7.
+        level: whether each segment is brought to a common level by its own mean and deviation (`SegmentLevel`).
     """
 
     input_size: int
@@ -31,6 +32,7 @@ class AudioShape:
     embedding: int
     batch_norm: bool
     dropout: float
+    level: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,11 @@ class VideoShape:
         channels: output channels of the five stages; stages 3 to 5 have two convolutions each.
         hidden: units of fc6.
         embedding: units of fc7.
-        batch_norm: whether a batch normalisation follows each convolution.
+        batch_norm: whether a batch normalisation follows each layer but the last.
         dropout: probability after fc6 and after fc7.
+        detail: height and width in pixels that the crops are averaged to before they are resized, so that a sharp
+            picture shows no more than one of low resolution; None leaves them as they are.
+        level: whether each clip is brought to a common light and contrast (`ClipLevel`).
     """
 
     input_size: int
@@ -54,6 +59,8 @@ class VideoShape:
     embedding: int
     batch_norm: bool
     dropout: float
+    detail: tuple[int, int] | None = None
+    level: bool = False
 
     @property
     def planes(self) -> int:
@@ -137,21 +144,24 @@ COMPACT = Preset(
     name="compact",
     audio=AudioShape(
         input_size=127,
-        channels=(48, 128, 192, 128, 128),
+        channels=(32, 64, 128, 128, 128),
         pooled=3,
         hidden=256,
-        embedding=512,
+        embedding=256,
         batch_norm=True,
-        dropout=0.5,
+        dropout=0.2,
+        level=True,
     ),
     video=VideoShape(
-        input_size=64,
+        input_size=48,
         grey=True,
-        channels=(16, 32, 64, 128, 128),
+        channels=(24, 48, 96, 192, 192),
         hidden=384,
         embedding=512,
         batch_norm=True,
-        dropout=0.5,
+        dropout=0.2,
+        detail=(50, 37),  # FER2013's 48 pixels in the geometry of the crop
+        level=True,
     ),
     fusion=FusionShape(widths=(512, 256), third=128, scaling="standard", dropout=0.3),
 )

@@ -14,11 +14,7 @@ class C2D(StagedNetwork):
     """The layers of C3D over pictures [batch, planes, S, S]: no time in any kernel or pooling.
 
     Layers have the names and sizes of C3D's, fc6 included, so that `take_video_weights` inflates its weights into
-    a C3D. That C3D, shown 16 equal frames, gives in each frame what this network gives for the picture, as long as
-    its convolutions see frames only. They also see zeros before the first frame and after the last, where a third
-    of each inflated kernel finds nothing. Hence equal are frames 1 to 14 of conv1, 2 to 13 of conv2 (of 16), 2 to 5
-    of conv3a, 3 and 4 of conv3b (of 8), and none behind the third pooling; with the outermost frames repeated in
-    place of the zeros everything would be.
+    a C3D. That C3D, shown 16 equal frames, gives exactly what this network gives for the picture.
     """
 
     def __init__(self, classes: int, shape: VideoShape = PAPER.video) -> None:

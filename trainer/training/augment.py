@@ -6,26 +6,32 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["vary_clips", "vary_mels"]
+__all__ = ["mix", "vary_clips", "vary_mels"]
 
 # Inputs are standardised: 1 is one standard deviation.
 _GAIN = 0.4
-_MASKED = 0.15  # of the bands, and of the time, at most
+_SHIFTED = 3 / 64  # of the bands, at most
+_STRETCHES, _MASKED = 2, 0.1  # of the bands, and of the time, at most
 _LIGHT, _CONTRAST = 0.3, 0.2
 _SHIFT = 0.04  # of the picture's side
 
 
 def vary_mels(mel: Tensor) -> Tensor:
-    """Other microphone levels, and a band and a stretch of time left out (SpecAugment, Park et al. 2019).
+    """Another pitch and another microphone level, two bands and two stretches of time left out.
+
+    SpecAugment (Park et al. 2019) with a shift along frequency.
 
     Args:
         mel: float32 [batch, 3, S, S], standardised.
     """
     batch, _, bands, frames = mel.shape
-    varied = mel.clone()
+    places = torch.arange(bands, device=mel.device) - _whole(mel, batch, round(_SHIFTED * bands))
+    varied = mel.gather(2, places.clamp(0, bands - 1)[:, None, :, None].expand_as(mel))
     varied[:, 0] += _signed(mel, batch, 1, 1) * _GAIN
-    hidden = _stretch(batch, bands, mel)[:, None, :, None] | _stretch(batch, frames, mel)[:, None, None, :]
-    return varied.masked_fill(hidden, 0.0)
+    for _ in range(_STRETCHES):
+        hidden = _stretch(batch, bands, mel)[:, None, :, None] | _stretch(batch, frames, mel)[:, None, None, :]
+        varied = varied.masked_fill(hidden, 0.0)
+    return varied
 
 
 def vary_clips(clip: Tensor) -> Tensor:
@@ -45,8 +51,36 @@ def vary_clips(clip: Tensor) -> Tensor:
     return torch.stack(shifted).reshape(clip.shape)
 
 
+def mix(inputs: tuple[Tensor, ...], parameter: float) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    """Each example blended with another one of its batch ("mixup").
+
+    Args:
+        inputs: [batch, ...] each.
+        parameter: of the Beta distribution, above 0.
+
+    Returns:
+        The blends; which example is the other one, int64 [batch]; and the share of the example itself, float32
+        [batch], at least a half.
+    """
+    batch, device = len(inputs[0]), inputs[0].device
+    share = torch.distributions.Beta(parameter, parameter).sample((batch,)).to(device)
+    share = torch.maximum(share, 1 - share)
+    other = torch.randperm(batch, device=device)
+
+    def blend(x: Tensor) -> Tensor:
+        own = share.reshape(-1, *[1] * (x.dim() - 1)).to(x.dtype)
+        return own * x + (1 - own) * x[other]
+
+    return tuple(map(blend, inputs)), other, share
+
+
 def _signed(like: Tensor, *size: int) -> Tensor:
     return torch.rand(size, device=like.device) * 2 - 1
+
+
+def _whole(like: Tensor, batch: int, most: int) -> Tensor:
+    """A whole number between -most and most for each example, [batch, 1]."""
+    return torch.randint(-most, most + 1, (batch, 1), device=like.device)
 
 
 def _stretch(batch: int, length: int, like: Tensor) -> Tensor:

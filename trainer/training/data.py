@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from engines.frontend.logmel import mel_input
 from trainer.segments.store import SEGMENT_WINDOW, Segments, Window
+from trainer.training.sounds import varied_samples
 
 __all__ = ["ClipSegments", "Examples", "MelSegments", "PairSegments", "Rows", "Which", "face_rows", "voice_rows"]
 
@@ -58,7 +60,12 @@ class Examples(Dataset[Example]):
     Attributes:
         rows: which segments.
         labels: class of each row's recording, int64 [n].
+        seed: of what is varied at random.
+        epoch: which pass over the examples this is; together with `seed` and the row it decides what is varied.
     """
+
+    seed = 0
+    epoch = 0
 
     def __init__(self, rows: Rows, labels: Ints) -> None:
         """Take the rows, and the class of each recording, int64 [R]."""
@@ -75,21 +82,33 @@ class Examples(Dataset[Example]):
         """The network's inputs of one row, without a batch axis."""
         raise NotImplementedError
 
+    def rng(self, index: int) -> np.random.Generator:
+        """What varies one row in this epoch."""
+        return np.random.default_rng((self.seed, self.epoch, index))
+
 
 class MelSegments(Examples):
     """Audio windows, float32 [3, 64, frames]."""
 
     def __init__(
-        self, recordings: Sequence[Segments], rows: Rows, labels: Ints, window: Window = SEGMENT_WINDOW
+        self,
+        recordings: Sequence[Segments],
+        rows: Rows,
+        labels: Ints,
+        window: Window = SEGMENT_WINDOW,
+        *,
+        varied: bool = False,
     ) -> None:
-        """Take recordings, rows of windows, and the class of each recording."""
+        """Take recordings, rows of windows, and the class of each recording; no epoch hears `varied` ones alike."""
         super().__init__(rows, labels)
-        self._recordings, self._window = recordings, window
+        self._recordings, self._window, self._varied = recordings, window, varied
 
     def inputs(self, index: int) -> tuple[Tensor, ...]:
         """See `Examples`."""
-        recording, place = self.rows.recording[index], int(self.rows.segment[index])
-        return (torch.from_numpy(self._recordings[recording].mel(place, self._window)),)
+        recording, place = self._recordings[self.rows.recording[index]], int(self.rows.segment[index])
+        if self._varied and self._window == SEGMENT_WINDOW:
+            return (torch.from_numpy(mel_input(varied_samples(recording.samples, place, self.rng(index)))),)
+        return (torch.from_numpy(recording.mel(place, self._window)),)
 
 
 class ClipSegments(Examples):

@@ -13,10 +13,12 @@ import pickle
 import shutil
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import lightning
+import numpy as np
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.callbacks import Callback
@@ -26,8 +28,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 
 from engines.errors import TrainingError
-from trainer.networks.graphs import AudioGraph, Graph, VideoGraph
-from trainer.training.augment import vary_clips, vary_mels
+from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from trainer.training.augment import mix, vary_clips, vary_mels
 from trainer.training.compute import Compute
 from trainer.training.data import Example, Examples
 from trainer.training.files import replace_file, writing
@@ -112,8 +114,16 @@ class _Classifier(lightning.LightningModule):
 
     def training_step(self, batch: list[Any]) -> Tensor:
         inputs, labels = batch
-        logits = self._logits(inputs).float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=self._schedule.label_smoothing)
+        prepared = self._prepared(inputs)
+        if self._schedule.mixup:
+            prepared, other, share = mix(prepared, self._schedule.mixup)
+        logits = self.graph.network(*prepared).float()
+        cross_entropy = partial(functional.cross_entropy, logits, label_smoothing=self._schedule.label_smoothing)
+        if self._schedule.mixup:
+            mixed = share * cross_entropy(labels, reduction="none")
+            loss = (mixed + (1 - share) * cross_entropy(labels[other], reduction="none")).mean()
+        else:
+            loss = cross_entropy(labels)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss of the {self.graph.role} network is {loss.item()} in epoch {self.current_epoch + 1} "
@@ -123,12 +133,14 @@ class _Classifier(lightning.LightningModule):
         self.log_dict({"loss": loss, "accuracy": found}, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 
-    def _logits(self, inputs: list[Tensor]) -> Tensor:
-        if self._schedule.augment and isinstance(self.graph, AudioGraph):
-            return cast(Tensor, self.graph.network(vary_mels(self.graph.prepare(*inputs))))
-        if self._schedule.augment and isinstance(self.graph, VideoGraph):
-            return cast(Tensor, self.graph.network(vary_clips(self.graph.prepare(*inputs))))
-        return self.graph.logits(*inputs)
+    def _prepared(self, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+        """What the network itself takes, varied at random if that is wanted."""
+        if isinstance(self.graph, FusionGraph):
+            return tuple(inputs)
+        prepared = cast("AudioGraph | VideoGraph", self.graph).prepare(*inputs)
+        if not self._schedule.augment:
+            return (prepared,)
+        return (vary_mels(prepared) if isinstance(self.graph, AudioGraph) else vary_clips(prepared),)
 
     def configure_optimizers(self) -> Any:
         schedule = self._schedule
@@ -145,22 +157,31 @@ class _Classifier(lightning.LightningModule):
         return [optimiser], [{"scheduler": cycle, "interval": "step"}]
 
 
-class _Shuffled(Sampler[int]):
-    """Every example once an epoch, in an order that epoch and seed alone decide."""
+class _Drawn(Sampler[int]):
+    """An epoch's examples, in an order that epoch and seed alone decide.
 
-    def __init__(self, length: int, seed: int) -> None:
-        self._length, self._seed, self._epoch = length, seed, 0
+    Every example once; or as many, of every class equally many on average, some of them twice and others not at all.
+    """
+
+    def __init__(self, examples: Examples, seed: int, balanced: bool) -> None:
+        self._examples, self._seed = examples, seed
+        counts = np.bincount(examples.labels)
+        self._weights = torch.from_numpy(1.0 / counts[examples.labels]) if balanced else None
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning says which epoch begins."""
-        self._epoch = epoch
+        self._examples.epoch = epoch
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._examples)
 
     def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(self._seed * 100_003 + self._epoch)
-        yield from torch.randperm(self._length, generator=generator).tolist()
+        generator = torch.Generator().manual_seed(self._seed * 100_003 + self._examples.epoch)
+        if self._weights is None:
+            drawn = torch.randperm(len(self), generator=generator)
+        else:
+            drawn = torch.multinomial(self._weights, len(self), replacement=True, generator=generator)
+        yield from drawn.tolist()
 
 
 class _Keep(Callback):
@@ -181,11 +202,12 @@ def _run(graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed
     loader: DataLoader[Example] = DataLoader(
         examples,
         batch_size=schedule.batch,
-        sampler=_Shuffled(len(examples), seed),
+        sampler=_Drawn(examples, seed, schedule.balanced),
         num_workers=compute.loaders,
         drop_last=len(examples) % schedule.batch == 1,  # batch normalisation needs two
         generator=torch.Generator(),  # the global one is the dropout's
     )
+    examples.seed = seed
     module = _Classifier(graph, schedule, len(loader) * schedule.epochs, seed, place)
     checkpoint = place / _CHECKPOINT
     resume = checkpoint if checkpoint.is_file() and _whole(checkpoint) else None

@@ -24,6 +24,9 @@ class Schedule:
         one_cycle: the rate rises and falls (Smith and Topin 2019) instead of staying.
         label_smoothing: share of the target that goes to all classes alike.
         augment: whether segments are varied at random.
+        balanced: whether classes are drawn equally often, instead of every example once an epoch.
+        mixup: parameter of the Beta distribution by which pairs of examples are mixed (Zhang et al., "mixup", ICLR
+            2018); 0 for none.
         freeze_convolutions: train the dense layers alone.
     """
 
@@ -36,6 +39,8 @@ class Schedule:
     one_cycle: bool = False
     label_smoothing: float = 0.0
     augment: bool = False
+    balanced: bool = False
+    mixup: float = 0.0
     freeze_convolutions: bool = False
 
 

@@ -146,8 +146,9 @@ class Stages:
             rows = voice_rows(recordings, self.plan.which)
         else:
             rows = Rows.of([np.ones(each.mel_count(window), bool) for each in recordings])
-        own = MelSegments(recordings, self._trained_of(rows), labels, window)
-        self._train(graph, own, stage, original, lambda: fit_audio_statistics(graph, own))
+        still = MelSegments(recordings, self._trained_of(rows), labels, window)
+        own = MelSegments(recordings, still.rows, labels, window, varied=self.plan.recipe.audio.augment)
+        self._train(graph, own, stage, original, lambda: fit_audio_statistics(graph, still))
         return self._embedded(graph, MelSegments(recordings, rows, labels, window))
 
     def video(self, *, original: bool = False) -> tuple[Graph, Embedded]:

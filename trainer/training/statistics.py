@@ -36,14 +36,14 @@ def fit_video_statistics(graph: VideoGraph, examples: Examples) -> None:
     """
     graph.mean.zero_()
     graph.std = 1.0
-    mean, spread = _moments(graph, examples, axes=(0, 2, 3, 4))
+    mean, spread = _moments(graph, examples, axes=None)
     graph.mean.copy_(mean.reshape(graph.mean.shape))
     graph.std = float(spread.square().mean().sqrt()) or 1.0
 
 
 @torch.inference_mode()
-def _moments(graph: AudioGraph | VideoGraph, examples: Examples, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over axes of the prepared inputs, float64.
+def _moments(graph: AudioGraph | VideoGraph, examples: Examples, axes: tuple[int, ...] | None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over axes of the prepared inputs, float64; None is all but the second, the planes.
 
     The second moment is taken about the first batch's mean: differences of large squares lose their digits.
     """
@@ -51,6 +51,7 @@ def _moments(graph: AudioGraph | VideoGraph, examples: Examples, axes: tuple[int
     about = total = squares = torch.zeros((), dtype=torch.float64)
     for (inputs,), _ in DataLoader(examples, batch_size=_BATCH):
         prepared = graph.prepare(inputs).double()
+        axes = axes or (0, *range(2, prepared.dim()))
         if not count:
             about = prepared.mean(axes, keepdim=True)
         count += prepared.numel() // about.numel()

@@ -23,12 +23,11 @@ from trainer.evaluation import write as writing
 from trainer.evaluation.evaluate import EVALUATED_HEADS
 from trainer.evaluation.facts import EvaluationFacts
 from trainer.evaluation.findings import evaluation_warnings, trained_on
-from trainer.evaluation.plots import reliability
 from trainer.evaluation.summary import evaluation_summary
 from trainer.evaluation.text import evaluation_text
 from trainer.evaluation.write import check_evaluation_place, write_evaluation
 from trainer.heads.choice import LENGTHS
-from trainer.metrics import expected_calibration_error
+from trainer.metrics import expected_calibration_error, reliability
 from trainer.reports.preparation import Preparation
 from trainer.segments.prepare import PreparedRecording, PreparedSet
 from trainer.segments.store import Segments

@@ -1,0 +1,83 @@
+"""`emostream-train starter`: the bundle that emostream runs where none is named, trained anew."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from trainer.commands import options
+from trainer.commands.common import cut_segments, train_extra
+from trainer.cores import usable_cores
+from trainer.networks.presets import COMPACT
+
+__all__ = ["starter"]
+
+
+def starter(
+    voices: Annotated[Path, typer.Argument(metavar="RAVDESS", help="Folder of RAVDESS's speech, as distributed.")],
+    faces: Annotated[Path, typer.Argument(metavar="FER2013", help="fer2013.csv, icml_face_data.csv or fer2013.npz.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; must not exist, or be empty.")],
+    cache: options.Cache = None,
+    work: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of unfinished trainings; OUT.work if not given.")
+    ] = None,
+    seed: options.Seed = 0,
+    precision: options.Precision = "auto",
+    jobs: options.Jobs = 0,
+    threads: options.Threads = 1,
+) -> None:
+    """Train the starter bundle anew: the voices of RAVDESS, the faces of FER2013, and a few invented people.
+
+    Killed, the same command goes on where it was.
+    """
+    with train_extra():
+        from trainer.export import refuse_existing
+        from trainer.starter.build import build
+        from trainer.starter.invented import invent
+        from trainer.starter.parts import StarterJob
+        from trainer.starter.recipe import STARTER
+        from trainer.starter.voices import Voices, read_voices
+        from trainer.training.compute import Compute
+
+        refuse_existing(out.absolute())
+        console = Console(stderr=True)
+        place = work or out.absolute().with_name(f"{out.name}.work")
+        compute = Compute.best(precision)
+        side_by_side = jobs or (1 if compute.accelerator == "gpu" else max(1, usable_cores() // threads))
+        _, ravdess, _ = cut_segments(read_voices(voices), cache, None, jobs, console)
+        people = invent(place / "invented", STARTER.actors, side_by_side)
+        _, invented, _ = cut_segments(people, cache, None, jobs, console)
+        console.print(f"Training the starter; unfinished work is kept in {place}.")
+        job = StarterJob(
+            voices=Voices.of(ravdess, invented),
+            faces=faces,
+            place=place,
+            recipe=STARTER,
+            preset=COMPACT,
+            seed=seed,
+            compute=compute,
+            side_by_side=side_by_side,
+            threads=threads,
+        )
+        bundle, figures = build(job, out, lambda part: console.print(f"  {part} finished"))
+    typer.echo(bundle)
+    for line in _lines(figures):
+        typer.echo(f"  {line}")
+    typer.echo(f"Written to {out}; {place} may go.")
+    typer.echo(f"Next: emostream --bundle {shlex.quote(str(out))}")
+
+
+def _lines(figures: dict[str, Any]) -> list[str]:
+    """What the three heads reach, a line each."""
+    voice, face, fused = (figures[name] for name in ("audio", "video", "fused"))
+    clean, pairs = face["non_duplicates"]["1"], fused["all"]
+    return [
+        f"audio: unweighted recall {100 * voice['all']['unweighted_recall']:.1f} % on actors not heard in training",
+        f"video: accuracy {100 * clean['accuracy']:.1f} % on {clean['count']} faces that are in no other split",
+        f"fused: log-loss {pairs['log_loss']:.3f} on pairs of strangers, {pairs['product_rule_log_loss']:.3f} by the "
+        "product of both heads",
+    ]

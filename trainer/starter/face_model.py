@@ -1,0 +1,184 @@
+"""The starter's video network: a twin for pictures learns from stills, and is inflated and tuned on moving clips."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from trainer.export import as_exported
+from trainer.networks.c3d import C3D, StagedNetwork
+from trainer.networks.graphs import Graph, StillGraph, VideoGraph
+from trainer.networks.initial import he_weights
+from trainer.networks.presets import VideoShape
+from trainer.networks.stills import C2D
+from trainer.networks.weights import take_video_weights
+from trainer.starter.faces import Faces
+from trainer.starter.kept import kept
+from trainer.starter.recipe import LABELS, StarterRecipe
+from trainer.stills.examples import StillClips, StillCrops
+from trainer.stills.pictures import Picture
+from trainer.training.compute import Compute
+from trainer.training.data import Examples
+from trainer.training.embedding import embed
+from trainer.training.files import replace_file, writing
+from trainer.training.loop import load_trained, train
+from trainer.training.recipe import Schedule
+from trainer.training.statistics import fit_video_statistics
+
+__all__ = ["FaceEmbeddings", "FaceTraining"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+_MOVING = 2  # further clips of each tested face, to measure three segments
+
+
+@dataclass(frozen=True, eq=False)
+class FaceEmbeddings:
+    """What the finished video network makes of faces.
+
+    Attributes:
+        known: float32 [N, E], of moving clips of training pictures.
+        known_labels: int64 [N].
+        invented: bool [N], whether a known face is a drawn one.
+        public: float32 [P, E], of still clips of the public test split, every picture of it.
+        private: float32 [3, Q, E], of the private test split: a still clip, and two moving ones.
+        stills: int64 [Q], what the twin for pictures decides on the private test split.
+    """
+
+    known: Floats
+    known_labels: Ints
+    invented: npt.NDArray[np.bool_]
+    public: Floats
+    private: Floats
+    stills: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTraining:
+    """The training of the video network.
+
+    Attributes:
+        faces: FER2013.
+        drawn: pictures of invented people.
+        drawn_labels: int64, the class of each.
+        recipe: how.
+        shape: of the network.
+        place: folder of what is unfinished.
+        seed: equal seeds give equal networks, on equal machines.
+        compute: where.
+    """
+
+    faces: Faces
+    drawn: Sequence[Picture]
+    drawn_labels: Ints
+    recipe: StarterRecipe
+    shape: VideoShape
+    place: Path
+    seed: int
+    compute: Compute
+
+    @property
+    def _pictures(self) -> tuple[Picture, ...]:
+        return (*self.faces.train.pictures, *self.drawn)
+
+    @property
+    def _labels(self) -> Ints:
+        return np.concatenate([self.faces.train.labels, self.drawn_labels])
+
+    def stills(self) -> StillGraph:
+        """The twin for pictures, trained on every picture."""
+        shape = self.shape
+        graph = StillGraph(self._new(C2D(len(LABELS), shape)), shape, torch.zeros(shape.planes, 1, 1, 1), 1.0)  # type: ignore[arg-type]
+        seen = StillCrops(self._pictures, self._labels)
+        varied = StillCrops(self._pictures, self._labels, varied=True)
+        self._train(graph, varied, self.recipe.stills, "stills", lambda: fit_video_statistics(graph, seen))
+        return graph
+
+    def clips(self) -> VideoGraph:
+        """The C3D, inflated from the twin and tuned on moving clips of some of the pictures."""
+        shape, twin = self.shape, self.stills()
+        network = C3D(len(LABELS), shape)
+        graph = VideoGraph(network, shape, torch.zeros(shape.planes, 1, 1, 1), 1.0)
+
+        def inflate() -> None:
+            file = self.place / "stills.pt"
+            with writing(self.place):
+                replace_file(file, lambda stream: torch.save(twin.state_dict(), stream))
+            take_video_weights(network, file)
+            network.fc8.load_state_dict(twin.network.fc8.state_dict())
+            graph.mean.copy_(twin.mean)
+            graph.std = twin.std
+
+        chosen = self._even(self.recipe.clip_pictures, "clips")
+        clips = StillClips([self._pictures[at] for at in chosen], self._labels[chosen], varied=True)
+        self._train(graph, clips, self.recipe.clips, "clips", inflate)
+        return graph
+
+    def embeddings(self) -> tuple[Graph, FaceEmbeddings]:
+        """The finished network as it is exported, and its embeddings of the faces that heads and fusion need."""
+        graph, twin = as_exported(self.clips()), self.stills()
+        identity = f"{self._identity('clips', self.recipe.clips)} {self.recipe.known_faces}"
+        arrays = kept(self.place / "embeddings.npz", identity, lambda: self._embed(graph, twin))
+        return graph, FaceEmbeddings(**arrays)
+
+    def _embed(self, graph: Graph, twin: StillGraph) -> dict[str, npt.NDArray[np.generic]]:
+        known = np.union1d(self._even(self.recipe.known_faces, "known"), self._drawn)
+        public, private = self.faces.public, self.faces.private
+        moving = [StillClips(private.pictures, private.labels, varied=True) for _ in range(_MOVING)]
+        for number, each in enumerate(moving, 1):
+            each.seed = self.seed + number
+        labels, pictures = self._labels[known], [self._pictures[at] for at in known]
+        return {
+            "known": self._features(graph, StillClips(pictures, labels, varied=True)),
+            "known_labels": labels,
+            "invented": known >= len(self.faces.train.pictures),
+            "public": self._features(graph, StillClips(public.pictures, public.labels)),
+            "private": np.stack(
+                [self._features(graph, each) for each in (StillClips(private.pictures, private.labels), *moving)]
+            ),
+            "stills": self._decided(as_exported(twin), StillCrops(private.pictures, private.labels)),
+        }
+
+    def _features(self, graph: Graph, clips: Examples) -> Floats:
+        return embed(graph, clips, np.zeros(len(clips), bool), self.compute).features
+
+    def _decided(self, graph: Graph, crops: Examples) -> Ints:
+        return np.asarray(embed(graph, crops, np.zeros(len(crops), bool), self.compute).logits.argmax(axis=1), np.int64)
+
+    @property
+    def _drawn(self) -> Ints:
+        return np.arange(len(self.faces.train.pictures), len(self._labels))
+
+    def _even(self, count: int, purpose: str) -> Ints:
+        """Some pictures at random, of each class equally many where there are as many; sorted."""
+        rng = np.random.default_rng((self.seed, *purpose.encode()))
+        labels, share = self._labels, -(-count // len(LABELS))
+        chosen = [rng.permutation(np.flatnonzero(labels == index))[:share] for index in range(len(LABELS))]
+        return np.sort(np.concatenate(chosen))
+
+    def _train(
+        self, graph: VideoGraph, examples: Examples, schedule: Schedule, stage: str, begin: Callable[[], None]
+    ) -> None:
+        place, identity = self.place / stage, self._identity(stage, schedule)
+        if load_trained(graph, place, identity):
+            return
+        begin()
+        train(graph, examples, schedule, place, seed=self.seed, compute=self.compute, identity=identity)
+
+    def _identity(self, stage: str, schedule: Schedule) -> str:
+        """Names everything that a stage depends on."""
+        drawn = hashlib.sha256(b"".join(np.ascontiguousarray(each.image).tobytes() for each in self.drawn)).hexdigest()
+        earlier = (self.recipe.stills, self.recipe.clip_pictures) if stage == "clips" else ()
+        parts = (stage, schedule, earlier, self.shape, self.faces.sha256, drawn, self.seed, self.compute.precision)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def _new(self, network: StagedNetwork) -> StagedNetwork:
+        he_weights(network, torch.Generator().manual_seed(self.seed))
+        return network

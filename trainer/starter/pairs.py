@@ -1,0 +1,110 @@
+"""Voices and faces of different people put together by their label, to train and to measure the fusion.
+
+RAVDESS has voices and FER2013 faces; nobody is in both. A pair is a voice and a face of one label, as if of one person.
+Given the label the two are independent, which a real person's are not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["FacePool", "SegmentPairs", "draw_faces", "draw_other_faces", "segment_pairs"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Rng = np.random.Generator
+
+_CONTRADICTING, _MISSING = 0.15, 0.1  # of the pairs, beside those that agree
+
+
+@dataclass(frozen=True, eq=False)
+class FacePool:
+    """Faces to draw from.
+
+    Attributes:
+        features: float32 [N, E], embeddings.
+        labels: int64 [N].
+        drawn: bool [N], whether a face is an invented person's; voices of invented people get only these.
+    """
+
+    features: Floats
+    labels: Ints
+    drawn: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentPairs:
+    """Pairs that the fusion network is trained on.
+
+    Attributes:
+        audio: float32 [n, A].
+        video: float32 [n, V].
+        labels: int64 [n]; of a contradicting pair one of its two labels, at random.
+    """
+
+    audio: Floats
+    video: Floats
+    labels: Ints
+
+
+def draw_faces(labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, rng: Rng) -> Ints:
+    """A face of the same label for each voice.
+
+    Args:
+        labels: of the voices [n].
+        invented: bool [n], which of them are invented people's.
+        pool: what is drawn from; has a face of each label, of both kinds where both kinds of voices are there.
+        rng: of the draw.
+
+    Returns:
+        int64 [n], places in the pool.
+    """
+    chosen = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        for kind in (False, True):
+            own = np.flatnonzero((labels == label) & (invented == kind))
+            chosen[own] = rng.choice(np.flatnonzero((pool.labels == label) & (pool.drawn == kind)), own.size)
+    return chosen
+
+
+def draw_other_faces(labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, rng: Rng) -> Ints:
+    """As `draw_faces`, of another label than the voice's."""
+    classes = np.unique(pool.labels)
+    return draw_faces(
+        np.array([rng.choice(classes[classes != label]) for label in labels], np.int64), invented, pool, rng
+    )
+
+
+def segment_pairs(
+    audio: Floats, labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, times: int, rng: Rng
+) -> SegmentPairs:
+    """Pairs of single segments: most agree, some contradict each other, in some one half says nothing.
+
+    Where halves contradict each other, either label is right as often, so that what is learned is to doubt. A half
+    that says nothing is the mean of its embeddings; live, the fusion network never gets one, but it learns not to lean
+    on one half alone.
+
+    Args:
+        audio: embeddings of voiced segments, float32 [n, A].
+        labels: of them [n].
+        invented: bool [n], which of them are invented people's.
+        pool: of faces.
+        times: agreeing pairs of each segment.
+        rng: of the draw.
+    """
+    voices = np.tile(np.arange(len(labels)), times)
+    faces = draw_faces(labels[voices], invented[voices], pool, rng)
+    contradicting = rng.permutation(voices)[: round(_CONTRADICTING * voices.size)]
+    others = draw_other_faces(labels[contradicting], invented[contradicting], pool, rng)
+    heard = np.concatenate([voices, contradicting])
+    seen = np.concatenate([faces, others])
+    either = np.where(rng.random(heard.size) < 0.5, labels[heard], pool.labels[seen])
+    first, second = audio[heard], pool.features[seen]
+    silent = rng.random(voices.size) < _MISSING
+    half = rng.random(voices.size) < 0.5
+    first[: voices.size][silent & half] = audio.mean(axis=0)
+    second[: voices.size][silent & ~half] = pool.features.mean(axis=0)
+    return SegmentPairs(first, second, either)

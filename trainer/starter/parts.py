@@ -1,0 +1,225 @@
+"""What runs side by side in the starter's training: the faces, and a model of voices for each group left out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.export import as_exported
+from trainer.heads.calibrated import known_pairs
+from trainer.heads.prefixes import PrefixRows, prefix_rows
+from trainer.heads.svm import SVM, train_svm
+from trainer.networks.graphs import Graph
+from trainer.networks.presets import Preset
+from trainer.protocol.folds import Fold
+from trainer.segments.corpus import Corpus
+from trainer.starter.face_model import FaceEmbeddings, FaceTraining
+from trainer.starter.faces import Faces, read_faces
+from trainer.starter.fusion import joint_prefixes, train_fusion
+from trainer.starter.invented import invented_pictures
+from trainer.starter.kept import kept
+from trainer.starter.pairs import FacePool, draw_faces, draw_other_faces, segment_pairs
+from trainer.starter.recipe import LABELS, StarterRecipe
+from trainer.starter.voices import Voices
+from trainer.training.compute import Compute, limit_threads
+from trainer.training.embedding import Embedded
+from trainer.training.stages import Plan, Stages
+
+__all__ = ["EVERYONE", "FACES", "Fused", "StarterJob", "face_training", "fused", "learn", "strangers"]
+
+FACES = Fold("faces", ())
+"""The part that trains on faces."""
+
+EVERYONE = Fold("everyone", ())
+"""The model of voices that ships: nobody is left out."""
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class StarterJob:
+    """The training of the starter.
+
+    Attributes:
+        voices: recordings.
+        faces: FER2013's file or folder.
+        place: folder of what is unfinished.
+        recipe: how.
+        preset: sizes of the networks.
+        seed: equal seeds give equal bundles, on equal machines.
+        compute: where.
+        side_by_side: parts that are trained at once.
+        threads: of a CPU, for one part.
+    """
+
+    voices: Voices
+    faces: Path
+    place: Path
+    recipe: StarterRecipe
+    preset: Preset
+    seed: int
+    compute: Compute
+    side_by_side: int
+    threads: int
+
+    def stages(self, part: Fold) -> Stages:
+        """The training of one model of voices."""
+        plan = Plan(
+            preset=self.preset,
+            recipe=self.recipe.as_recipe,
+            audio_weights=None,
+            video_weights=None,
+            video_bgr=None,
+            which="voiced",
+            seed=self.seed,
+            compute=self.compute,
+        )
+        return Stages(self.voices.corpus, self.trained(part), plan, self.place / part.name, finish=as_exported)
+
+    def trained(self, part: Fold) -> npt.NDArray[np.bool_]:
+        """Which recordings a part learns from, bool [R]."""
+        return ~np.isin(self.voices.corpus.subjects, part.held_out)
+
+    def drawn(self) -> Corpus:
+        """The recordings of invented people alone."""
+        corpus, own = self.voices.corpus, np.flatnonzero(self.voices.invented)
+        return Corpus(
+            dataset="invented",
+            classes=corpus.classes,
+            recordings=tuple(corpus.recordings[at] for at in own),
+            keys=tuple(corpus.keys[at] for at in own),
+            store=corpus.store,
+        )
+
+
+def learn(job: StarterJob, part: Fold) -> None:
+    """Train the networks of one part; what is finished is taken as it is."""
+    limit_threads(job.threads)
+    if part == FACES:
+        face_training(job)[1].embeddings()
+    else:
+        job.stages(part).audio()
+
+
+def face_training(job: StarterJob) -> tuple[Faces, FaceTraining]:
+    """The faces, and the training of the video network on them."""
+    faces = read_faces(job.faces, job.place, job.side_by_side * job.threads)
+    drawn, labels = invented_pictures(job.drawn())
+    place = job.place / FACES.name
+    return faces, FaceTraining(faces, drawn, labels, job.recipe, job.preset.video, place, job.seed, job.compute)
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """A model of voices with its fusion network.
+
+    Attributes:
+        audio: its audio network.
+        heard: embeddings of every recording's voiced segments.
+        fusion: its fusion network.
+        voice_rows: prefixes of every recording.
+        pair_rows: prefixes of pairs of a recording that it learnt from and a face; `recordings` are places in `voices`.
+        voices: int64 [M], the recording of each pair.
+    """
+
+    audio: Graph
+    heard: Embedded
+    fusion: Graph
+    voice_rows: PrefixRows
+    pair_rows: PrefixRows
+    voices: npt.NDArray[np.int64]
+
+    def svms(self, job: StarterJob, part: Fold) -> tuple[SVM, SVM]:
+        """The SVMs of voice and fusion, on what the model learnt from."""
+        labels, trained = job.voices.corpus.labels, job.trained(part)
+        rows, used = self.voice_rows, trained[self.voice_rows.recordings]
+        voice = _svm(rows.features[used], labels[rows.recordings[used]], rows.weights[used])
+        pairs = self.pair_rows
+        return voice, _svm(pairs.features, labels[self.voices[pairs.recordings]], pairs.weights)
+
+
+def fused(job: StarterJob, part: Fold, faces: FaceEmbeddings) -> Fused:
+    """Train the fusion network of one part on the embeddings of its voices and of known faces."""
+    stages, corpus = job.stages(part), job.voices.corpus
+    audio, heard = stages.audio()
+    trained = job.trained(part)
+    pool = FacePool(faces.known, faces.known_labels, faces.invented)
+    rng = np.random.default_rng((job.seed, *part.name.encode()))
+    own = trained[heard.rows.recording]
+    recordings = heard.rows.recording[own]
+    pairs = segment_pairs(
+        heard.features[own], corpus.labels[recordings], job.voices.invented[recordings], pool, job.recipe.pairs, rng
+    )
+    fusion = train_fusion(pairs, job.preset.fusion, job.recipe, job.place / part.name / "fusion", job.seed, job.compute)
+    voices = np.unique(recordings)
+    chosen = draw_faces(corpus.labels[voices], job.voices.invented[voices], pool, rng)
+    rows = joint_prefixes(fusion, heard, voices, pool.features[chosen])
+    return Fused(audio, heard, fusion, _voice_prefixes(heard, corpus), rows, voices)
+
+
+def strangers(job: StarterJob, part: Fold) -> tuple[Fold, Arrays]:
+    """What a model makes of the actors that it never heard, alone and beside faces that nobody trained on.
+
+    Returns:
+        The part, and decisions of its SVMs by name: `voice` [N, P] on prefixes (`voice_recordings`, `voice_lengths`),
+        and for pairs with faces of the `public` and `private` test split, agreeing, and `other` ones of the private
+        split with another label: `NAME` [N, P], `NAME_recordings` [N], `NAME_lengths` [N], `NAME_faces` [N], places in
+        the split.
+    """
+    limit_threads(job.threads)
+    read, training = face_training(job)
+    _, faces = training.embeddings()
+    identity = (
+        f"{part} {job.seed} {job.recipe} {job.preset} {read.sha256} {job.voices.corpus.identity(job.trained(part))}"
+    )
+    return part, kept(job.place / part.name / "strangers.npz", identity, lambda: _strangers(job, part, read, faces))
+
+
+def _strangers(job: StarterJob, part: Fold, read: Faces, faces: FaceEmbeddings) -> Arrays:
+    model, corpus = fused(job, part, faces), job.voices.corpus
+    voice_svm, fused_svm = model.svms(job, part)
+    held_out = ~job.trained(part)[model.voice_rows.recordings]
+    rows = model.voice_rows
+    found: Arrays = {
+        "voice": _decisions(voice_svm, rows.features[held_out]),
+        "voice_recordings": rows.recordings[held_out],
+        "voice_lengths": rows.lengths[held_out],
+    }
+    rng = np.random.default_rng((job.seed, *part.name.encode(), 1))
+    voices = np.unique(rows.recordings[held_out])
+    nobody = np.zeros(len(voices), bool)
+    for name, split, features in (
+        ("public", read.public, faces.public),
+        ("private", read.private, faces.private[0]),
+        ("other", read.private, faces.private[0]),
+    ):
+        pool = FacePool(features, split.labels, np.zeros(len(features), bool))
+        draw = draw_other_faces if name == "other" else draw_faces
+        chosen = draw(corpus.labels[voices], nobody, pool, rng)
+        own = joint_prefixes(model.fusion, model.heard, voices, features[chosen])
+        found |= {
+            name: _decisions(fused_svm, own.features),
+            f"{name}_recordings": voices[own.recordings],
+            f"{name}_lengths": own.lengths,
+            f"{name}_faces": chosen[own.recordings],
+        }
+    return found
+
+
+def _svm(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> SVM:
+    return train_svm(features, labels, len(LABELS), weights=weights, names=LABELS)
+
+
+def _decisions(svm: SVM, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    decisions = svm.decisions(features)
+    decisions[:, ~known_pairs(svm.classes, svm.missing)] = np.nan
+    return decisions
+
+
+def _voice_prefixes(heard: Embedded, corpus: Corpus) -> PrefixRows:
+    starts = np.searchsorted(heard.rows.recording, np.arange(1, len(corpus.recordings)))
+    return prefix_rows(np.split(heard.features, starts))

@@ -1,0 +1,78 @@
+"""What the starter is made of and how its networks are trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from trainer.fusion.pretrain import RBMRecipe
+from trainer.training.recipe import Recipe, Schedule
+
+__all__ = ["LABELS", "LICENCE", "STARTER", "StarterRecipe"]
+
+LABELS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
+
+LICENCE = (
+    "CC BY-NC-SA 4.0, non-commercial: trained on RAVDESS (Livingstone and Russo 2018, CC BY-NC-SA 4.0) and FER2013 "
+    "(ICML 2013 challenge set, for research)"
+)
+
+_VOICE = Schedule(
+    "adamw",
+    rate=2e-3,
+    batch=64,
+    epochs=12,
+    weight_decay=0.02,
+    one_cycle=True,
+    label_smoothing=0.1,
+    augment=True,
+    balanced=True,
+)
+_STILLS = Schedule(
+    "adamw",
+    rate=2e-3,
+    batch=64,
+    epochs=30,
+    weight_decay=0.02,
+    one_cycle=True,
+    label_smoothing=0.1,
+)
+_CLIPS = replace(_STILLS, rate=1e-4, batch=32, epochs=1)
+_FUSION = replace(_STILLS, batch=128, epochs=8, weight_decay=0.05)
+_MACHINES = RBMRecipe(epochs=8)
+
+
+@dataclass(frozen=True)
+class StarterRecipe:
+    """How the starter is trained.
+
+    Attributes:
+        voice: of the AlexNet.
+        stills: of the video network's twin for pictures.
+        clips: of the C3D that it is inflated to, on moving clips of `clip_pictures` of the pictures.
+        fusion: of the DBN on pairs of embeddings.
+        rbm: of its machines.
+        clip_pictures: pictures that clips are made of.
+        known_faces: pictures whose embeddings the video head and the DBN are trained on, as even by class as they are.
+        actors: invented people in the training.
+        groups: of RAVDESS's actors that are left out in turn.
+        pairs: faces that each voiced segment is paired with.
+    """
+
+    voice: Schedule = _VOICE
+    stills: Schedule = _STILLS
+    clips: Schedule = _CLIPS
+    fusion: Schedule = _FUSION
+    rbm: RBMRecipe = _MACHINES
+    clip_pictures: int = 8000
+    known_faces: int = 7000
+    actors: int = 24
+    groups: int = 6
+    pairs: int = 4
+
+    @property
+    def as_recipe(self) -> Recipe:
+        """The same for `Stages`, which trains voice and fusion."""
+        return Recipe("starter", self.voice, self.clips, self.fusion, self.rbm, (self.rbm.rate,))
+
+
+STARTER = StarterRecipe()
