@@ -26,6 +26,9 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.latency --preset paper
 	$(BIN)/python -m benchmarks.frontend
 
+accuracy: $(VENV)/ready
+	$(BIN)/python -m benchmarks.accuracy
+
 clean:
 	rm -rf $(VENV) $(BUILD)
 

@@ -66,7 +66,7 @@ def read_faces(path: Path, place: Path, jobs: int) -> Faces:
 
     Args:
         path: as `read_still_faces` takes it.
-        place: folder that the places of the eyes are kept in.
+        place: folder that what takes long is kept in.
         jobs: processes.
 
     Raises:
@@ -75,28 +75,31 @@ def read_faces(path: Path, place: Path, jobs: int) -> Faces:
     file = find_still_faces(path)
     found, digest = read_still_faces(file), sha256_of(file)
     _check(file, found)
-    eyes = kept(place / "eyes.npz", f"eyes of {digest}", lambda: _eyes(find_eyes(found.images, jobs)))
+    made = kept(place / "faces.npz", f"eyes and copies of {digest}", lambda: _looked_at(found, jobs))
     pictures = [
         Picture(image, ((lx, ly), (rx, ry)), bool(seen))
-        for image, (lx, ly, rx, ry), seen in zip(found.images, eyes["points"].tolist(), eyes["seen"], strict=True)
+        for image, (lx, ly, rx, ry), seen in zip(found.images, made["points"].tolist(), made["seen"], strict=True)
     ]
     labels = np.array([LABELS.index(name) for name in found.label_names])[found.labels]
-    of = {name: found.split == found.split_names.index(name) for name in _SPLITS}
-    splits = {}
-    for name, chosen in of.items():
-        others = ~of["train"] if name == "train" else of["train"]
-        copies = copies_among(found.images[chosen], found.images[others])
-        splits[name] = Split(tuple(pictures[at] for at in np.flatnonzero(chosen)), labels[chosen], copies)
-    train = splits["train"]
-    return Faces(
-        train.only(~train.copies), splits["public_test"], splits["private_test"], int(train.copies.sum()), digest
-    )
+    splits = []
+    for name in _SPLITS:
+        chosen = np.flatnonzero(found.split == found.split_names.index(name))
+        splits.append(Split(tuple(pictures[at] for at in chosen), labels[chosen], made["copies"][chosen]))
+    train, public, private = splits
+    return Faces(train.only(~train.copies), public, private, int(train.copies.sum()), digest)
 
 
-def _eyes(pictures: list[Picture]) -> dict[str, npt.NDArray[np.generic]]:
+def _looked_at(found: StillFaces, jobs: int) -> dict[str, npt.NDArray[np.generic]]:
+    """Places of the eyes [N, 4], whether they were found [N], and which pictures are copies of another split's [N]."""
+    pictures = find_eyes(found.images, jobs)
+    train = found.split == found.split_names.index(_SPLITS[0])
+    copies = np.zeros(len(train), bool)
+    copies[train] = copies_among(found.images[train], found.images[~train])
+    copies[~train] = copies_among(found.images[~train], found.images[train])
     return {
         "points": np.array([[*picture.eyes[0], *picture.eyes[1]] for picture in pictures], np.float64).reshape(-1, 4),
         "seen": np.array([picture.seen for picture in pictures], bool),
+        "copies": copies,
     }
 
 

@@ -63,8 +63,8 @@ class StarterRecipe:
     clips: Schedule = _CLIPS
     fusion: Schedule = _FUSION
     rbm: RBMRecipe = _MACHINES
-    clip_pictures: int = 8000
-    known_faces: int = 7000
+    clip_pictures: int = 6000
+    known_faces: int = 5000
     actors: int = 24
     groups: int = 6
     pairs: int = 4

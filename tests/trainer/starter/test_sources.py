@@ -35,7 +35,7 @@ def test_no_tested_face_is_trained_on(tmp_path: Path) -> None:
     for split in (faces.public, faces.private):
         tested = np.stack([picture.image for picture in split.pictures])
         assert not copies_among(trained, tested).any()
-    assert (tmp_path / "eyes.npz").is_file()
+    assert (tmp_path / "faces.npz").is_file()
 
 
 def test_a_set_of_faces_without_a_split_is_refused(tmp_path: Path) -> None:
