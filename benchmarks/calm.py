@@ -56,7 +56,8 @@ def clip_calm(clip: Path, bundle: Path) -> ClipCalm:
     command += ["--output", "-", "--publish", "tcp://127.0.0.1:*"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     if done.returncode:
-        raise EmostreamError(f"emostream failed on {clip.name}: {done.stderr.strip()}")
+        reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise EmostreamError(f"emostream failed on {clip.name}: {reason}")
     events = [event for line in done.stdout.splitlines() if (event := json.loads(line))["type"] == "emotion"]
     end = max((event["media_time"] for event in events), default=0.0)
     late = [event for event in events if event["media_time"] > end / 2]

@@ -24,6 +24,8 @@ __all__ = ["untrained_graphs", "write_untrained"]
 # Plausible statistics in place of a training fold's. Channels: static (natural logarithm), delta, delta-delta.
 _MEL_MEAN, _MEL_STD = (-6.0, 0.0, 0.0), (4.0, 0.5, 0.25)
 _PIXEL_MEAN, _PIXEL_STD = 115.0, 64.0
+# The same where the graph has taken out each input's level already.
+_LEVELLED_MEL_MEAN, _LEVELLED_MEL_STD = (0.0, 0.0, 0.0), (1.0, 0.125, 0.0625)
 
 # Root mean square of what He's weights make of such inputs, measured on both presets: overlapping maximum pooling
 # raises it from 1, zero padding lowers it. Sigmoids stay around their middle.
@@ -85,15 +87,16 @@ def write_untrained(out: Path, preset: Preset, labels: tuple[str, ...], name: st
 def _audio(preset: Preset, classes: int, generator: torch.Generator) -> Graph:
     network = AlexNet(classes, preset.audio)
     he_weights(network, generator)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (_MEL_MEAN, _MEL_STD))
+    statistics = (_LEVELLED_MEL_MEAN, _LEVELLED_MEL_STD) if preset.audio.level else (_MEL_MEAN, _MEL_STD)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in statistics)
     return AudioGraph(network, preset.audio, mean, std)
 
 
 def _video(preset: Preset, classes: int, generator: torch.Generator) -> Graph:
     network = C3D(classes, preset.video)
     he_weights(network, generator)
-    mean = torch.full((preset.video.planes, 1, 1, 1), _PIXEL_MEAN)
-    return VideoGraph(network, preset.video, mean, _PIXEL_STD)
+    mean, std = (0.0, 1.0) if preset.video.level else (_PIXEL_MEAN, _PIXEL_STD)
+    return VideoGraph(network, preset.video, torch.full((preset.video.planes, 1, 1, 1), mean), std)
 
 
 def _fusion(preset: Preset, classes: int, generator: torch.Generator) -> Graph:

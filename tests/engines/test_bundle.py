@@ -242,7 +242,7 @@ def test_invalid_manifest(copy, changes, message):
         ("audio", 0, {"name": "sound"}, r"inputs sound .*, expected mel float32 \[batch, 3, 64, 64\]"),
         ("audio", 0, {"shape": [3, 64, 32]}, r"audio network the inputs mel float32 \[batch, 3, 64, 32\]"),
         ("video", 0, {"dtype": "float32"}, r"expected clip uint8 \[batch, 16, 150, 110, 3\]"),
-        ("fusion", 0, {"dtype": "uint8"}, r"inputs audio uint8 .* expected audio float32 \[batch, 512\], video"),
+        ("fusion", 0, {"dtype": "uint8"}, r"inputs audio uint8 .* expected audio float32 \[batch, 256\], video"),
         ("fusion", 1, {"shape": []}, "fusion network the inputs"),
         ("fusion", 1, None, "fusion network the inputs audio float32"),
         ("audio", 0, None, "audio network the inputs none, expected mel"),
@@ -286,5 +286,5 @@ def test_damaged_manifest(copy, text):
 
 def test_heads_must_fit_the_networks(copy):
     edit(copy, labels=["only", "three", "labels"])
-    with pytest.raises(BundleError, match="expected 512 and 3"):
+    with pytest.raises(BundleError, match="expected 256 and 3"):
         Bundle.load(copy)

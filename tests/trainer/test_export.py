@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,7 +24,7 @@ from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
 from trainer.networks.fusion import DBN
 from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from trainer.networks.presets import COMPACT, PAPER, VideoShape
+from trainer.networks.presets import COMPACT, PAPER, AudioShape, VideoShape
 
 ROLES = ("audio", "video", "fusion")
 AUDIO, VIDEO = COMPACT.audio, COMPACT.video
@@ -32,7 +33,7 @@ AUDIO, VIDEO = COMPACT.audio, COMPACT.video
 def as_trained(graph: Graph) -> Graph:
     """Random biases and statistics: fresh ones are zeros, which the exporter leaves out."""
     for module in graph.modules():
-        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             nn.init.uniform_(module.running_mean, -0.2, 0.2)
             nn.init.uniform_(module.running_var, 0.5, 2.0)
             nn.init.uniform_(module.weight, 0.5, 2.0)
@@ -42,12 +43,12 @@ def as_trained(graph: Graph) -> Graph:
     return graph
 
 
-def audio_graph() -> Graph:
-    size = AUDIO.input_size
+def audio_graph(shape: AudioShape = AUDIO) -> Graph:
+    size = shape.input_size
     mean = torch.tensor([-6.0, 0.0, 0.0]).view(3, 1, 1) + 0.1 * torch.randn(3, size, size)
     std = torch.tensor([4.0, 0.5, 0.25]).view(3, 1, 1) * torch.ones(3, size, size)
     std[0, 0, 0] = 0.0
-    return as_trained(AudioGraph(AlexNet(6, AUDIO), AUDIO, mean, std))
+    return as_trained(AudioGraph(AlexNet(6, shape), shape, mean, std))
 
 
 def video_graph() -> Graph:
@@ -163,7 +164,8 @@ def test_export_leaves_the_network_in_training() -> None:
 
 def test_weights_beyond_fp16_stay_as_they_are(tmp_path: Path) -> None:
     graph = fusion_graph()
-    graph.network.scaling.set(torch.zeros(1024), torch.full((1024,), 1e-6))
+    visible = AUDIO.embedding + VIDEO.embedding
+    graph.network.scaling.set(torch.zeros(visible), torch.full((visible,), 1e-6))
     export_onnx(graph, tmp_path / "fusion.onnx")
     weights = {
         weight.name: onnx.numpy_helper.to_array(weight)
@@ -172,14 +174,17 @@ def test_weights_beyond_fp16_stay_as_they_are(tmp_path: Path) -> None:
     np.testing.assert_allclose(weights["network.scaling.scale"], 1e6)
 
 
-def test_mel_is_resized_as_opencv_does_and_standardised() -> None:
-    graph = audio_graph()
-    mel = inputs_of(graph, 1)["mel"]
+@pytest.mark.parametrize("level", [False, True], ids=["plain", "levelled"])
+def test_mel_is_levelled_resized_as_opencv_does_and_standardised(level: bool) -> None:
+    graph = audio_graph(replace(AUDIO, level=level))
+    mel = 3 * inputs_of(graph, 1)["mel"] - 5
     prepared = graph.prepare(torch.from_numpy(mel))[0].numpy()
     size = (AUDIO.input_size, AUDIO.input_size)
-    resized = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in mel[0]])
+    static, *deltas = mel[0]
+    planes = np.stack([static - static.mean(), *deltas]) / static.std() if level else mel[0]
+    resized = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR) for plane in planes])
     mean, scale = graph.standardise.offset.numpy(), graph.standardise.scale.numpy()
-    np.testing.assert_allclose(prepared, (resized - mean) * scale, atol=1e-4)
+    np.testing.assert_allclose(prepared, (resized - mean) * scale, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(scale[:, 5, 5], [0.25, 2.0, 4.0])
     assert prepared[0, 0, 0] == 0.0
 
@@ -188,19 +193,28 @@ def test_mel_is_resized_as_opencv_does_and_standardised() -> None:
 def test_clip_is_converted_and_resized_as_opencv_does(shape: VideoShape) -> None:
     with torch.device("meta"):
         network = C3D(6, shape)
-    mean = torch.arange(90.0, 90.0 + shape.planes).view(-1, 1, 1, 1)
-    graph = VideoGraph(network, shape, mean, 64.0)
+    offset, std = (0.1, 0.5) if shape.level else (90.0, 64.0)
+    mean = torch.arange(shape.planes).view(-1, 1, 1, 1) + offset
+    graph = VideoGraph(network, shape, mean, std)
     clip = inputs_of(graph, 2)["clip"]
     prepared = graph.prepare(torch.from_numpy(clip)).numpy()
     size = (shape.input_size, shape.input_size)
     assert prepared.shape == (2, shape.planes, 16, *size)
-    for item, frame in ((0, 0), (1, 15)):
-        picture = clip[item, frame].astype(np.float32)
-        if shape.grey:
-            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        resized = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR).reshape(*size, -1)
-        expected = (np.moveaxis(resized, 2, 0) - mean[:, 0].numpy()) / 64.0
-        np.testing.assert_allclose(prepared[item, :, frame], expected, atol=1e-3)
+    for item in (0, 1):
+        resized = np.stack([opencvs(picture.astype(np.float32), shape) for picture in clip[item]], axis=1)
+        if shape.level:
+            resized = (resized - resized.mean()) / resized.std()
+        np.testing.assert_allclose(prepared[item], (resized - mean.numpy()) / std, atol=1e-3)
+
+
+def opencvs(picture: npt.NDArray[np.float32], shape: VideoShape) -> npt.NDArray[np.float32]:
+    """A crop [150, 110, 3] converted and resized by OpenCV, [planes, S, S]."""
+    if shape.grey:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    if shape.detail:
+        picture = cv2.resize(picture, shape.detail[::-1], interpolation=cv2.INTER_AREA)
+    resized = cv2.resize(picture, (shape.input_size,) * 2, interpolation=cv2.INTER_LINEAR)
+    return np.moveaxis(resized.reshape(shape.input_size, shape.input_size, -1), 2, 0)
 
 
 def manifest(*labels: str) -> Manifest:

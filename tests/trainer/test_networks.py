@@ -64,7 +64,7 @@ def gmacs(network: nn.Module, *inputs: Tensor) -> float:
 def shake_norms(network: nn.Module) -> None:
     """Statistics as after some training: a fresh batch normalisation is nearly the identity."""
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
             for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
                 nn.init.uniform_(tensor, 0.2, 1.5)
 
@@ -153,8 +153,8 @@ def test_compact_runs_on_a_laptop() -> None:
         alexnet, c3d = AlexNet(6, audio), C3D(6, video)
         dbn = DBN(6, audio.embedding, video.embedding, fusion)
         assert gmacs(alexnet, torch.empty(1, 3, audio.input_size, audio.input_size)) <= 0.15
-        assert gmacs(c3d, torch.empty(1, 1, 16, video.input_size, video.input_size)) <= 0.9
-    assert sum(map(parameters, (alexnet, c3d, dbn))) * 2 < 9e6
+        assert gmacs(c3d, torch.empty(1, 1, 16, video.input_size, video.input_size)) <= 1.0
+    assert sum(map(parameters, (alexnet, c3d, dbn))) * 2 < 15e6  # DESIGN section 4
 
 
 def test_alexnet_computes_what_its_description_says() -> None:
@@ -182,7 +182,7 @@ def test_alexnet_computes_what_its_description_says() -> None:
 def test_c3d_computes_what_its_description_says() -> None:
     network = C3D(6, replace(COMPACT.video, batch_norm=False)).eval()
     state = network.state_dict()
-    clip = torch.randn(2, 1, 16, 64, 64)
+    clip = torch.randn(2, 1, 16, COMPACT.video.input_size, COMPACT.video.input_size)
 
     def layer(name: str) -> tuple[Tensor, Tensor]:
         return state[f"{name}.weight"], state[f"{name}.bias"]
@@ -208,7 +208,7 @@ def test_folding_batch_norm_changes_no_value_and_leaves_the_names_of_the_paper(k
         x = torch.randn(2, 3, 127, 127)
     else:
         network, plain = C3D(6, COMPACT.video), C3D(6, replace(COMPACT.video, batch_norm=False))
-        x = torch.randn(2, 1, 16, 64, 64)
+        x = torch.randn(2, 1, 16, COMPACT.video.input_size, COMPACT.video.input_size)
     shake_norms(network)
     assert set(plain.state_dict()) < set(network.state_dict())
     expected = network.eval().embed(x).detach()

@@ -30,7 +30,7 @@ def pair(shape: VideoShape, tmp_path: Path) -> tuple[C2D, C3D]:
     """A network for pictures as after some training, and the C3D that it was inflated to."""
     stills = C2D(7, shape).eval()
     for module in stills.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             for tensor in (module.weight, module.bias, module.running_mean, module.running_var):
                 nn.init.uniform_(tensor, 0.2, 1.5)
     torch.save(stills.state_dict(), tmp_path / "stills.pth")
@@ -75,7 +75,7 @@ def test_the_twin_has_the_layers_of_c3d_without_time(preset: Preset) -> None:
 def test_the_twin_computes_what_its_description_says() -> None:
     network = C2D(7, replace(COMPACT.video, batch_norm=False)).eval()
     state = network.state_dict()
-    x = pictures = torch.randn(2, 1, 64, 64)
+    x = pictures = torch.randn(2, 1, COMPACT.video.input_size, COMPACT.video.input_size)
 
     def layer(name: str) -> tuple[Tensor, Tensor]:
         return state[f"{name}.weight"], state[f"{name}.bias"]
@@ -109,7 +109,7 @@ def test_folding_batch_norm_changes_no_value() -> None:
     shape = replace(SMALL, batch_norm=True)
     network = C2D(7, shape)
     for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.uniform_(module.running_var, 0.2, 1.5)
             nn.init.uniform_(module.running_mean, -0.5, 0.5)
     pictures = torch.randn(2, 3, 48, 48)

@@ -56,7 +56,9 @@ class AudioGraph(Graph):
 
     network: AlexNet
 
-    def __init__(self, network: AlexNet, shape: AudioShape, mean: Tensor, std: Tensor) -> None:
+    def __init__(
+        self, network: AlexNet, shape: AudioShape, mean: Tensor, std: Tensor, frames: int = MEL_FRAMES
+    ) -> None:
         """Join the network and its preprocessing.
 
         Args:
@@ -64,14 +66,15 @@ class AudioGraph(Graph):
             shape: says the input size S.
             mean: training fold's mean after the resize, [3, 1, 1] (by channel) or [3, S, S] (by pixel).
             std: its standard deviation, of the same shape; pixels with 0 become 0.
+            frames: of the windows that it hears; another number than a segment's belongs to no bundle.
         """
         super().__init__()
         self.role = "audio"
-        self.inputs = (TensorSpec("mel", "float32", (3, MEL_BANDS, MEL_FRAMES)),)
+        self.inputs = (TensorSpec("mel", "float32", (3, MEL_BANDS, frames)),)
         self.output = TensorSpec("embedding", "float32", (shape.embedding,))
         self.input_size = shape.input_size
         self.level = SegmentLevel() if shape.level else nn.Identity()
-        self.resize = Resize((MEL_BANDS, MEL_FRAMES), shape.input_size)
+        self.resize = Resize((MEL_BANDS, frames), shape.input_size)
         self.standardise = Standardise(mean, std)
         self.network = network
 

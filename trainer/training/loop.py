@@ -43,6 +43,7 @@ _WEIGHTS, _CHECKPOINT, _IDENTITY, _LOG = "weights.pt", "last.ckpt", "identity", 
 _SAVE_EVERY_S = 60.0
 _WARM_UP_SHARE = 0.2  # of a one-cycle schedule
 _LARGEST_GRADIENT = 5.0  # norm; only AdamW from scratch ever comes near
+_ConvolutionNorm = nn.BatchNorm2d | nn.BatchNorm3d
 
 
 def train(
@@ -93,7 +94,7 @@ def make_ready(graph: Graph, schedule: Schedule) -> None:
     """Freeze what is not trained, and lay the weights out for training, which is a third faster on a CPU."""
     if schedule.freeze_convolutions:
         for module in graph.network.modules():
-            if isinstance(module, nn.Conv2d | nn.Conv3d | nn.modules.batchnorm._BatchNorm):
+            if isinstance(module, nn.Conv2d | nn.Conv3d | _ConvolutionNorm):
                 module.requires_grad_(False)
     _lay_out(graph, {4: torch.channels_last, 5: torch.channels_last_3d})
 
@@ -109,7 +110,7 @@ class _Classifier(lightning.LightningModule):
         torch.manual_seed(self._seed * 100_003 + self.current_epoch)
         if self._schedule.freeze_convolutions:
             for module in self.graph.network.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                if isinstance(module, _ConvolutionNorm):
                     module.eval()
 
     def training_step(self, batch: list[Any]) -> Tensor:
@@ -137,7 +138,8 @@ class _Classifier(lightning.LightningModule):
         """What the network itself takes, varied at random if that is wanted."""
         if isinstance(self.graph, FusionGraph):
             return tuple(inputs)
-        prepared = cast("AudioGraph | VideoGraph", self.graph).prepare(*inputs)
+        with torch.autocast(self.device.type, enabled=False):  # resize and statistics as exactly as in the bundle
+            prepared = cast("AudioGraph | VideoGraph", self.graph).prepare(*inputs)
         if not self._schedule.augment:
             return (prepared,)
         return (vary_mels(prepared) if isinstance(self.graph, AudioGraph) else vary_clips(prepared),)
@@ -207,10 +209,11 @@ def _run(graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed
         drop_last=len(examples) % schedule.batch == 1,  # batch normalisation needs two
         generator=torch.Generator(),  # the global one is the dropout's
     )
-    examples.seed = seed
     module = _Classifier(graph, schedule, len(loader) * schedule.epochs, seed, place)
     checkpoint = place / _CHECKPOINT
-    resume = checkpoint if checkpoint.is_file() and _whole(checkpoint) else None
+    saved = _whole(checkpoint) if checkpoint.is_file() else None
+    # Processes that load begin with the first epoch before Lightning says which one it is.
+    examples.seed, examples.epoch = seed, saved["epoch"] + 1 if saved else 0
     logs = f"{_LOG}-{1 + sum(1 for _ in place.glob(f'{_LOG}-*'))}"  # one for each start: Lightning appends to none
     with quiet(), own_signals():
         trainer = lightning.Trainer(
@@ -230,7 +233,7 @@ def _run(graph: Graph, examples: Examples, schedule: Schedule, place: Path, seed
             gradient_clip_val=_LARGEST_GRADIENT if schedule.optimiser == "adamw" else None,
             log_every_n_steps=1,
         )
-        trainer.fit(module, loader, ckpt_path=resume)
+        trainer.fit(module, loader, ckpt_path=checkpoint if saved else None)
 
 
 def _lay_out(graph: Graph, forms: dict[int, torch.memory_format]) -> None:

@@ -141,7 +141,7 @@ class Stages:
         if self.plan.audio_weights:
             take_audio_weights(network, self.plan.audio_weights)
         blank = torch.zeros(3, preset.audio.input_size, preset.audio.input_size)
-        graph = AudioGraph(network, preset.audio, blank, blank + 1)
+        graph = AudioGraph(network, preset.audio, blank, blank + 1, window.frames)
         if window == SEGMENT_WINDOW:
             rows = voice_rows(recordings, self.plan.which)
         else:

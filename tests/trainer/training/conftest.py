@@ -21,6 +21,7 @@ def segments(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Examples]:
     heard, seen = (Rows(rows.recording[:25], rows.segment[:25]) for rows in every)
     return {
         "audio": MelSegments(corpus.segments, heard, corpus.labels),
+        "varied": MelSegments(corpus.segments, heard, corpus.labels, varied=True),
         "video": ClipSegments(corpus.segments, seen, corpus.labels),
         "fusion": pairs(),
     }

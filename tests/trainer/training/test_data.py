@@ -93,6 +93,31 @@ def test_short_windows_have_their_own_deltas(corpus: Corpus) -> None:
         np.testing.assert_allclose(second, librosa.feature.delta(first, width=5, mode="nearest"), atol=1e-5)
 
 
+def test_varied_segments_depend_on_seed_epoch_and_row_alone(corpus: Corpus) -> None:
+    heard = voice_rows(corpus.segments, "all")
+    still, varied = (MelSegments(corpus.segments, heard, corpus.labels, varied=each) for each in (False, True))
+    found = {}
+    for seed, epoch in ((0, 0), (0, 1), (7, 0), (0, 0)):
+        varied.seed, varied.epoch = seed, epoch
+        mels = torch.stack([varied.inputs(index)[0] for index in range(len(varied))])
+        assert (mels.shape, mels.dtype) == ((11, 3, 64, 64), torch.float32)
+        assert mels.isfinite().all()
+        assert torch.equal(found.setdefault((seed, epoch), mels), mels)
+    for first, second in ((0, 0), (0, 1)), ((0, 0), (7, 0)):
+        assert all(not torch.equal(one, other) for one, other in zip(found[first], found[second], strict=True))
+    still.seed, still.epoch = 7, 3
+    for index in range(11):
+        recording, place = heard.recording[index], heard.segment[index]
+        np.testing.assert_array_equal(still.inputs(index)[0], corpus.segments[recording].mel(place))
+
+
+def test_short_windows_are_never_varied(corpus: Corpus) -> None:
+    rows = Rows(np.zeros(4, np.int64), np.arange(4))
+    windows = MelSegments(corpus.segments, rows, corpus.labels, SHORT_WINDOW, varied=True)
+    for index in range(4):
+        np.testing.assert_array_equal(windows.inputs(index)[0], corpus.segments[0].mel(index, SHORT_WINDOW))
+
+
 def test_pairs_carry_both_embeddings() -> None:
     rows = Rows(np.array([0, 0, 2]), np.array([0, 3, 1]))
     audio, video = torch.rand(3, 5), torch.rand(3, 4)

@@ -33,8 +33,8 @@ def test_frozen_convolutions_and_their_statistics_keep_every_bit(
     changed = {name for name in before if torch.is_tensor(before[name]) and not torch.equal(before[name], after[name])}
     assert len(frozen) == (5 if role == "audio" else 8) * 7
     assert not frozen & changed
-    dense = {name for name in before if name.startswith(("network.classifier", "network.fc"))}
-    assert len(dense) == 6
+    dense = {name for name in before if name.startswith(("network.classifier", "network.fc", "network.norms.fc"))}
+    assert len(dense) == 6 + 2 * 5  # weights and biases; the normalisations of fc6 and fc7
     assert changed == dense
     free = run(fresh(role), segments[role], replace(FOUR_EPOCHS, epochs=1), tmp_path, "free").state_dict()
     assert all(not torch.equal(before[name], free[name]) for name in frozen)

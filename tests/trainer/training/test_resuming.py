@@ -15,40 +15,53 @@ import pytest
 from engines.errors import TrainingError
 from tests.trainer.training.runs import FOUR_EPOCHS, PAPER, before_step, fresh, logged, pairs, raising, run, same
 from trainer.training import loop
-from trainer.training.compute import limit_threads
+from trainer.training.compute import Compute, limit_threads
 from trainer.training.data import Examples
 from trainer.training.loop import load_trained
 from trainer.training.recipe import Schedule
 
+VARIED = replace(FOUR_EPOCHS, balanced=True, mixup=0.4)
+
 
 @pytest.mark.parametrize(
-    ("role", "schedule"),
+    ("role", "given", "schedule", "loaders"),
     [
-        ("audio", FOUR_EPOCHS),
-        ("video", FOUR_EPOCHS),
-        ("audio", replace(PAPER, epochs=4, batch=12)),
-        ("fusion", replace(PAPER, epochs=4)),
+        ("audio", "audio", FOUR_EPOCHS, 0),
+        ("audio", "varied", VARIED, 0),
+        ("audio", "varied", VARIED, 2),
+        ("video", "video", FOUR_EPOCHS, 0),
+        ("audio", "audio", replace(PAPER, epochs=4, batch=12), 0),
+        ("fusion", "fusion", replace(PAPER, epochs=4), 0),
     ],
-    ids=["audio-adamw", "video-adamw", "audio-sgd", "fusion-sgd"],
+    ids=["audio-adamw", "audio-varied", "audio-varied-loaded", "video-adamw", "audio-sgd", "fusion-sgd"],
 )
 def test_an_interrupted_training_ends_with_the_same_bits(
-    segments: dict[str, Examples], tmp_path: Path, role: str, schedule: Schedule
+    segments: dict[str, Examples],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    role: str,
+    given: str,
+    schedule: Schedule,
+    loaders: int,
 ) -> None:
-    whole = run(fresh(role), segments[role], schedule, tmp_path / "whole")
+    examples = segments[given]
+    whole = run(fresh(role), examples, schedule, tmp_path / "whole")
+    monkeypatch.setattr(Compute, "loaders", loaders)
     steps = len(logged(tmp_path / "whole" / "log-1"))
     assert steps == schedule.epochs
     place = tmp_path / "parts"
-    in_an_epoch = -(-len(segments[role]) // schedule.batch) - (len(segments[role]) % schedule.batch == 1)
+    in_an_epoch = -(-len(examples) // schedule.batch) - (len(examples) % schedule.batch == 1)
     for times, epoch in enumerate((2, 3)):
+        examples.epoch = 7  # what another process doesn't know
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
             stop_at = in_an_epoch * (epoch - 2 * times) + 1  # the second step of that epoch
             begun = before_step(monkeypatch, stop_at, raising(InterruptedError("lights out")))
             with pytest.raises(TrainingError, match="lights out"):
-                run(fresh(role), segments[role], schedule, place)
+                run(fresh(role), examples, schedule, place)
         assert (begun[0], begun[-1]) == (2 * times, epoch)
     assert not load_trained(fresh(role), place, "this")
-    assert same(run(fresh(role), segments[role], schedule, place), whole)
+    assert same(run(fresh(role), examples, schedule, place), whole)
     assert [row["epoch"] for row in logged(place / "log-3")] == ["3"]
     read = fresh(role)
     assert load_trained(read, place, "this")
