@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from benchmarks.tables import shown_path, today, write_json, write_text
 from engines.bundle import Bundle
 from engines.errors import ConfigError, EmostreamError
 from engines.starter import STARTER
+from trainer.starter.findings import FINDINGS
 
 __all__ = ["Report", "main", "measure"]
 
@@ -32,7 +34,7 @@ clips, and counts how often it changes its mind. Writes NAME.md, NAME.json and N
 
 _DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
-_FINDINGS = "findings.json"
+_RECIPE = ("content", "recipe", "seed")  # what of a manifest's training two bundles share that are the same but in bits
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Report:
         command: that gave it.
         machine: that it ran on.
         bundle: name, hash and licence of the bundle that the clips were shown to.
+        same_recipe: whether that bundle was trained by the recipe and on the data that gave the figures.
         labels: the classes.
         figures: of the three heads, as `emostream-train starter` finds them.
         clips: what was said of them.
@@ -55,6 +58,7 @@ class Report:
     command: str
     machine: Machine
     bundle: dict[str, str]
+    same_recipe: bool
     labels: list[str]
     figures: dict[str, Any]
     clips: list[ClipCalm]
@@ -73,8 +77,8 @@ def _accuracy(
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("benchmarks/results"),
     name: Annotated[str, typer.Option(help="Name of the report's files.")] = "accuracy",
 ) -> None:
-    for missing in (each for each in (voices, faces, clips) if not each.exists()):
-        raise ConfigError(f"{missing} does not exist; name your copy: see --help")
+    for missing in (each for each in (voices, clips) if not each.is_dir()):
+        raise ConfigError(f"{missing} is no folder; name your copy: see --help")
     result = measure(voices, faces, clips, bundle, work)
     write_json(output / f"{name}.json", result)
     write_text(output / f"{name}.md", markdown(result, f"{name}.png"))
@@ -96,37 +100,35 @@ def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) ->
     Raises:
         EmostreamError: the training or emostream failed.
     """
-    trained = work / "bundle"
-    if not (trained / "manifest.json").is_file():
-        command = [sys.executable, "-m", "trainer", "starter", str(voices), str(faces), str(trained)]
-        if code := subprocess.run([*command, "--work", str(work / "work")], check=False).returncode:
-            raise EmostreamError(f"emostream-train starter ended with code {code}; it says why above")
-    figures = json.loads((work / "work" / _FINDINGS).read_text(encoding="utf-8"))
-    shown = Bundle.load(bundle)
+    fresh = work / "bundle"
+    shutil.rmtree(fresh, ignore_errors=True)  # quickly made again of what is finished
+    command = [sys.executable, "-m", "trainer", "starter", str(voices), str(faces), str(fresh)]
+    if code := subprocess.run([*command, "--work", str(work / "parts")], check=False).returncode:
+        raise EmostreamError(f"emostream-train starter ended with code {code}; it says why above")
+    figures = json.loads((work / "parts" / FINDINGS).read_text(encoding="utf-8"))
+    trained, shown = Bundle.load(fresh), Bundle.load(bundle)
+    same = all(trained.manifest.training.get(key) == shown.manifest.training.get(key) for key in _RECIPE)
+    options = [] if bundle == STARTER else ["--bundle", shown_path(bundle)]
     files = sorted(each for each in clips.iterdir() if each.suffix in _SUFFIXES)
     return Report(
         benchmark="accuracy",
         date=today(),
-        command=shlex.join(["python", "-m", "benchmarks.accuracy", *_options(bundle)]),
+        command=shlex.join(["python", "-m", "benchmarks.accuracy", *options]),
         machine=Machine.this(),
         bundle={"name": shown.manifest.name, "sha256": shown.sha256, "licence": shown.manifest.licence},
-        labels=list(shown.manifest.labels),
+        same_recipe=same,
+        labels=list(trained.manifest.labels),
         figures=figures,
         clips=[clip_calm(each, bundle) for each in files],
     )
 
 
-def _options(bundle: Path) -> list[str]:
-    return [] if bundle == STARTER else ["--bundle", shown_path(bundle)]
-
-
 def main() -> None:
-    """Run the benchmark; a failure prints one line."""
+    """Run the command; a failure prints one line, with exit code 1."""
     try:
-        app(standalone_mode=False)
+        app(prog_name="python -m benchmarks.accuracy")
     except EmostreamError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(f"benchmarks.accuracy: error: {error}")
 
 
 if __name__ == "__main__":

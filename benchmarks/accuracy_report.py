@@ -27,7 +27,9 @@ def markdown(report: Report, picture: str) -> str:
             "# How right the starter is\n",
             f"{report.date}, `{report.command}`\n",
             markdown_table(("machine", ""), report.machine.rows()),
-            f"Bundle {bundle['name']}, manifest SHA-256 {bundle['sha256'][:16]}. {bundle['licence']}.\n",
+            f"Bundle {bundle['name']}, manifest SHA-256 {bundle['sha256'][:16]}, trained by "
+            f"{'the' if report.same_recipe else 'ANOTHER'} recipe and data that gave these figures. "
+            f"{bundle['licence']}.\n",
             f"![confusions and reliability]({picture})\n",
             *_voice(figures["audio"]),
             *_face(figures["video"]),
@@ -56,10 +58,7 @@ def _voice(figures: dict[str, Any]) -> list[str]:
 
 def _face(figures: dict[str, Any]) -> list[str]:
     rows = []
-    for name, kind, other in (
-        ("all", "all", _FER_PACKAGE[0]),
-        ("non_duplicates", "in no other split", _FER_PACKAGE[1]),
-    ):
+    for (name, kind), other in zip(_KINDS.items(), _FER_PACKAGE, strict=True):
         own = figures[name]
         rows += [
             _row(f"{kind}: 1 segment, a still clip", own["1"]),
@@ -87,8 +86,8 @@ def _fused(figures: dict[str, Any]) -> list[str]:
         "Nobody is in both data sets, so this says nothing about a person's own voice and face. Given the label the "
         "two are independent, and the product of both calibrated heads is nearly the best there can be.\n",
         markdown_table((*_HEAD, "log-loss of the product"), rows),
-        f"Over all segments the deep belief network {verdict} the product rule in log-loss ({loss:.3f} against "
-        f"{product:.3f}). Mean confidence {100 * confidence['agreeing']:.0f} % where voice and face agree, "
+        f"Over all segments the head on the deep belief network {verdict} the product rule in log-loss ({loss:.3f} "
+        f"against {product:.3f}). Mean confidence {100 * confidence['agreeing']:.0f} % where voice and face agree, "
         f"{100 * confidence['contradicting']:.0f} % where they contradict each other.\n",
     ]
 

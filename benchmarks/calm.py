@@ -14,7 +14,7 @@ from typing import Any
 
 from engines.errors import EmostreamError
 
-__all__ = ["ClipCalm", "clip_calm"]
+__all__ = ["ClipCalm", "changes_a_minute", "clip_calm"]
 
 _LIMIT_S = 300
 
@@ -50,11 +50,14 @@ def clip_calm(clip: Path, bundle: Path) -> ClipCalm:
     """Run emostream over a clip as fast as it can and look at its events.
 
     Raises:
-        EmostreamError: emostream failed.
+        EmostreamError: emostream failed, or took too long.
     """
     command = [sys.executable, "-m", "streamer", "--input", str(clip), "--bundle", str(bundle), "--fast"]
     command += ["--output", "-", "--publish", "tcp://127.0.0.1:*"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise EmostreamError(f"emostream took more than {_LIMIT_S} s for {clip.name}; give shorter clips") from None
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise EmostreamError(f"emostream failed on {clip.name}: {reason}")
@@ -72,8 +75,8 @@ def clip_calm(clip: Path, bundle: Path) -> ClipCalm:
         labels=_counted(events),
         last_half=_counted(late),
         with_face=_counted(seen),
-        changes_per_minute=_changes(pooled, end),
-        segment_changes_per_minute=_changes(single, end),
+        changes_per_minute=changes_a_minute(pooled, end),
+        segment_changes_per_minute=changes_a_minute(single, end),
     )
 
 
@@ -81,7 +84,7 @@ def _counted(events: Sequence[dict[str, Any]]) -> dict[str, int]:
     return dict(Counter(event["label"] for event in events if event["label"] is not None).most_common())
 
 
-def _changes(labels: Sequence[str | None], seconds: float) -> float:
+def changes_a_minute(labels: Sequence[str | None], seconds: float) -> float:
     """Changes from one label to another a minute; segments without one are passed over."""
     there = [label for label in labels if label is not None]
     changes = sum(one != other for one, other in pairwise(there))

@@ -190,7 +190,7 @@ def _read_manifest(given: Path, folder: Path) -> bytes:
     except FileNotFoundError:
         what = "has no manifest.json" if folder.is_dir() else "does not exist"
         raise BundleError(
-            f"bundle {given} {what}; expected a folder or .zip made by `emostream-train init` or `fit`"
+            f"bundle {given} {what}; expected a folder or .zip made by `emostream-train init`, `fit` or `starter`"
         ) from None
     except OSError as error:
         raise BundleError(

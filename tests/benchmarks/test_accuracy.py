@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import calm
 from benchmarks.accuracy import Report
 from benchmarks.accuracy_plot import plot
 from benchmarks.accuracy_report import markdown
-from benchmarks.calm import ClipCalm, clip_calm
+from benchmarks.calm import ClipCalm, changes_a_minute, clip_calm
 from benchmarks.machine import Machine
 from engines.errors import EmostreamError
 from tests.streamer.running import demo_clip
@@ -45,7 +44,7 @@ def figures() -> dict[str, Any]:
 def report() -> Report:
     clip = ClipCalm("a.mp4", 12.0, 39, 30, {"joy": 20, "fear": 10}, {"joy": 15}, {"joy": 9}, 10.0, 35.0)
     bundle = {"name": "starter", "sha256": "ab" * 32, "licence": "CC BY-NC-SA 4.0, non-commercial"}
-    return Report("accuracy", "2026-01-01", "command", Machine.this(), bundle, list(LABELS), figures(), [clip])
+    return Report("accuracy", "2026-01-01", "command", Machine.this(), bundle, True, list(LABELS), figures(), [clip])
 
 
 def test_a_report_says_every_figure_and_whether_the_fusion_keeps_up() -> None:
@@ -73,6 +72,6 @@ def test_labels_of_a_clip_are_counted_as_published(tmp_path: Path, bundle_folder
     assert sum(found.labels.values()) == found.labelled
     assert sum(found.last_half.values()) < found.labelled
     assert json.dumps(found.labels)
-    assert calm._changes(["a", None, "a", "b", None, "b", "a"], 30.0) == 4.0
+    assert changes_a_minute(["a", None, "a", "b", None, "b", "a"], 30.0) == 4.0
     with pytest.raises(EmostreamError, match=r"emostream failed on none\.mp4: .*does not exist"):
         clip_calm(tmp_path / "none.mp4", bundle_folder)

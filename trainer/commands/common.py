@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trainer.datasets.base import DataSet
     from trainer.segments.corpus import Corpus
     from trainer.segments.prepare import PreparedSet
+    from trainer.training.compute import Compute
     from trainer.training.stages import Plan
 
 __all__ = ["Data", "command_line", "cut_segments", "plan_of", "prepared", "side_by_side", "train_extra"]
@@ -97,11 +98,11 @@ def command_line() -> str:
     return shlex.join(["emostream-train", *words])
 
 
-def side_by_side(jobs: int, threads: int, plan: Plan) -> int:
+def side_by_side(jobs: int, threads: int, compute: Compute) -> int:
     """How many trainings run at once: what was asked for, else as many as the cores carry, or one on a GPU."""
     if jobs:
         return jobs
-    return 1 if plan.compute.accelerator == "gpu" else max(1, usable_cores() // threads)
+    return 1 if compute.accelerator == "gpu" else max(1, usable_cores() // threads)
 
 
 def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corpus, float]:
@@ -182,7 +183,7 @@ def plan_of(
         video_bgr=order[_one_of("video-order", video_order, tuple(order))],
         which=which,
         seed=seed,
-        compute=Compute.best(_one_of("precision", precision, ("auto", "32-true", "bf16-mixed", "16-mixed"))),
+        compute=Compute.best(precision),
     )
     for report in plan.initial_weights():
         console.print(str(report), markup=False, highlight=False)

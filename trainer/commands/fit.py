@@ -78,13 +78,13 @@ def fit(
         )
         data = Data(dataset, root, labels, merge, modality, cache, face_model)
         _, corpus, _ = prepared(data, jobs, console)
-        place = work or out.absolute().with_name(f"{out.name}.work")
+        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
         job = FitJob(
             corpus=corpus,
             plan=plan,
             place=place,
             groups=groups,
-            side_by_side=side_by_side(jobs, threads, plan),
+            side_by_side=side_by_side(jobs, threads, plan.compute),
             threads=threads,
             name=title,
             licence=licence or f"as the terms of the data set allow: {dataset}",

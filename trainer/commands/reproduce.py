@@ -91,7 +91,7 @@ def reproduce(
             FoldJob(corpus, fold, plan, work / _folder(number, fold.name), threads, keep_weights)
             for number, fold in enumerate(every[:folds], 1)
         ]
-        at_once = side_by_side(jobs, threads, plan)
+        at_once = side_by_side(jobs, threads, plan.compute)
         waiting = [run for run in runs if not finished(run)]
         if waiting:
             per_fold = estimate(corpus, plan, len(every), threads)

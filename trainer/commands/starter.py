@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 
 from trainer.commands import options
-from trainer.commands.common import cut_segments, train_extra
+from trainer.commands.common import cut_segments, side_by_side, train_extra
 from trainer.cores import usable_cores
 from trainer.networks.presets import COMPACT
 
@@ -27,6 +28,9 @@ def starter(
     ] = None,
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
+    actors: Annotated[
+        int, typer.Option(min=0, help="Invented people in the training; without any, a demo's are not known.")
+    ] = 24,
     jobs: options.Jobs = 0,
     threads: options.Threads = 1,
 ) -> None:
@@ -37,30 +41,34 @@ def starter(
     with train_extra():
         from trainer.export import refuse_existing
         from trainer.starter.build import build
+        from trainer.starter.faces import check_faces
         from trainer.starter.invented import invent
         from trainer.starter.parts import StarterJob
-        from trainer.starter.recipe import STARTER
+        from trainer.starter.recipe import STARTER_RECIPE
         from trainer.starter.voices import Voices, read_voices
         from trainer.training.compute import Compute
 
         refuse_existing(out.absolute())
-        console = Console(stderr=True)
-        place = work or out.absolute().with_name(f"{out.name}.work")
         compute = Compute.best(precision)
-        side_by_side = jobs or (1 if compute.accelerator == "gpu" else max(1, usable_cores() // threads))
-        _, ravdess, _ = cut_segments(read_voices(voices), cache, None, jobs, console)
-        people = invent(place / "invented", STARTER.actors, side_by_side)
-        _, invented, _ = cut_segments(people, cache, None, jobs, console)
+        heard = read_voices(voices)
+        check_faces(faces)
+        console = Console(stderr=True)
+        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
+        _, ravdess, _ = cut_segments(heard, cache, None, jobs, console)
+        invented = None
+        if actors:
+            people = invent(place / "invented", actors, jobs or usable_cores())
+            _, invented, _ = cut_segments(people, cache, None, jobs, console)
         console.print(f"Training the starter; unfinished work is kept in {place}.")
         job = StarterJob(
             voices=Voices.of(ravdess, invented),
             faces=faces,
             place=place,
-            recipe=STARTER,
+            recipe=replace(STARTER_RECIPE, actors=actors),
             preset=COMPACT,
             seed=seed,
             compute=compute,
-            side_by_side=side_by_side,
+            side_by_side=side_by_side(jobs, threads, compute),
             threads=threads,
         )
         bundle, figures = build(job, out, lambda part: console.print(f"  {part} finished"))

@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold
 from engines.heads import LinearSVM
 from trainer.heads.calibrated import as_head, fit_pairs, known_pairs, missing_pairs, pooled_slope
 from trainer.heads.coupling import Sigmoids, class_probabilities
-from trainer.heads.prefixes import PrefixRows
+from trainer.heads.prefixes import PrefixPlaces
 from trainer.heads.svm import SVM, row_weights
 from trainer.metrics import expected_calibration_error, log_loss
 
@@ -64,7 +64,7 @@ def choose_calibration(
     decisions: Float64s,
     labels: Ints,
     subjects: npt.NDArray[Any],
-    rows: PrefixRows,
+    rows: PrefixPlaces,
     *,
     folds: int = 5,
 ) -> Calibration:

@@ -11,26 +11,28 @@ import numpy.typing as npt
 
 from engines.errors import DataError
 
-__all__ = ["PrefixRows", "prefix_lengths", "prefix_means", "prefix_rows"]
+__all__ = ["PrefixPlaces", "PrefixRows", "prefix_lengths", "prefix_means", "prefix_rows"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)
-class PrefixRows:
-    """Pooled features of prefixes, a recording's own in order of their length.
+class PrefixPlaces:
+    """Which prefixes rows are of; a recording's own are in order of their length.
 
     Attributes:
-        features: float32 [R, D].
         recordings: int64 [R], which of the given recordings each row comes from.
-        weights: float64 [R]; those of one recording sum to 1.
         lengths: int64 [R], in segments.
     """
 
-    features: npt.NDArray[np.float32]
     recordings: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float64]
     lengths: npt.NDArray[np.int64]
+
+    @property
+    def weights(self) -> npt.NDArray[np.float64]:
+        """Of the rows, float64 [R]; those of one recording sum to 1."""
+        counts = np.bincount(self.recordings)
+        return np.asarray(1.0 / counts[self.recordings])
 
     def at(self, length: int | None) -> npt.NDArray[np.int64]:
         """The row of each recording that holds its first `length` segments, or all where there are no more.
@@ -44,6 +46,17 @@ class PrefixRows:
         fits = np.flatnonzero(self.lengths <= length) if length is not None else np.arange(len(self.lengths))
         last = np.flatnonzero(np.diff(self.recordings[fits], append=-1))
         return fits[last]
+
+
+@dataclass(frozen=True, eq=False)
+class PrefixRows(PrefixPlaces):
+    """Pooled features of prefixes.
+
+    Attributes:
+        features: float32 [R, D].
+    """
+
+    features: npt.NDArray[np.float32]
 
 
 def prefix_means(features: Floats) -> npt.NDArray[np.float32]:
@@ -83,6 +96,5 @@ def prefix_rows(recordings: Sequence[Floats]) -> PrefixRows:
             [prefix_means(features)[np.array(own) - 1] for (_, features), own in zip(kept, lengths, strict=True)]
         ),
         recordings=np.repeat(np.array([index for index, _ in kept], np.int64), counts),
-        weights=np.repeat(1.0 / counts, counts),
         lengths=np.concatenate([np.array(own, np.int64) for own in lengths]),
     )

@@ -34,30 +34,30 @@ class AlexNet(nn.Module):
         """
         super().__init__()
         c1, c2, c3, c4, c5 = shape.channels
-        norm = shape.batch_norm
+        norm2d, norm1d = (nn.BatchNorm2d, nn.BatchNorm1d) if shape.batch_norm else (None, None)
         self.features = nn.Sequential(
             nn.Conv2d(3, c1, kernel_size=11, stride=4, padding=2),
-            _activation(c1, norm),
+            _activation(norm2d, c1),
             nn.MaxPool2d(kernel_size=3, stride=2),
             nn.Conv2d(c1, c2, kernel_size=5, padding=2),
-            _activation(c2, norm),
+            _activation(norm2d, c2),
             nn.MaxPool2d(kernel_size=3, stride=2),
             nn.Conv2d(c2, c3, kernel_size=3, padding=1),
-            _activation(c3, norm),
+            _activation(norm2d, c3),
             nn.Conv2d(c3, c4, kernel_size=3, padding=1),
-            _activation(c4, norm),
+            _activation(norm2d, c4),
             nn.Conv2d(c4, c5, kernel_size=3, padding=1),
-            _activation(c5, norm),
+            _activation(norm2d, c5),
             nn.MaxPool2d(kernel_size=3, stride=2),
         )
         self.avgpool = nn.AdaptiveAvgPool2d(shape.pooled)
         self.classifier = nn.Sequential(
             nn.Dropout(shape.dropout),
             nn.Linear(c5 * shape.pooled**2, shape.hidden),
-            _dense_activation(shape.hidden, norm),
+            _activation(norm1d, shape.hidden),
             nn.Dropout(shape.dropout),
             nn.Linear(shape.hidden, shape.embedding),
-            _dense_activation(shape.embedding, norm),
+            _activation(norm1d, shape.embedding),
             nn.Linear(shape.embedding, classes),
         )
 
@@ -89,11 +89,6 @@ class AlexNet(nn.Module):
                     layers[place + 1] = relu
 
 
-def _dense_activation(units: int, batch_norm: bool) -> nn.Module:
+def _activation(norm: type[nn.BatchNorm1d] | type[nn.BatchNorm2d] | None, units: int) -> nn.Module:
     relu = nn.ReLU(inplace=True)
-    return nn.Sequential(nn.BatchNorm1d(units), relu) if batch_norm else relu
-
-
-def _activation(channels: int, batch_norm: bool) -> nn.Module:
-    relu = nn.ReLU(inplace=True)
-    return nn.Sequential(nn.BatchNorm2d(channels), relu) if batch_norm else relu
+    return nn.Sequential(norm(units), relu) if norm else relu

@@ -18,13 +18,13 @@ from engines.bundle import FORMAT_VERSION, Bundle, Manifest
 from engines.heads import HeadName, LinearSVM
 from trainer.export import frontend_of, refuse_existing, write_bundle
 from trainer.heads.choice import Calibration, choose_calibration
-from trainer.heads.prefixes import PrefixRows
 from trainer.heads.svm import SVM, train_svm
 from trainer.networks.graphs import Graph
 from trainer.processes import each_in_processes
 from trainer.protocol.folds import Fold
 from trainer.starter.face_model import FaceEmbeddings
 from trainer.starter.faces import Faces
+from trainer.starter.findings import FINDINGS
 from trainer.starter.measure import Decided, measure_face, measure_fusion, measure_voice
 from trainer.starter.parts import EVERYONE, FACES, StarterJob, face_training, fused, learn, strangers
 from trainer.starter.recipe import LABELS, LICENCE
@@ -32,10 +32,8 @@ from trainer.starter.voices import actor_folds
 from trainer.training.compute import limit_threads
 from trainer.training.files import replace_file, writing
 
-__all__ = ["FINDINGS", "build"]
+__all__ = ["build"]
 
-FINDINGS = "findings.json"
-"""The figures with everything that plots need, in the folder of what is unfinished."""
 
 Progress = Callable[[str], None]
 
@@ -74,7 +72,7 @@ def build(job: StarterJob, out: Path, progress: Progress) -> tuple[Bundle, dict[
         parts.append(found.value)
         progress(f"{found.item.name}: fusion")
     parts.sort(key=lambda part: part[0].name)
-    limit_threads(job.threads * job.side_by_side)
+    limit_threads(job.threads)  # more would decide other last bits
     read, training = face_training(job)
     video, faces = training.embeddings()
     model = fused(job, EVERYONE, faces)
@@ -104,11 +102,12 @@ def _measured(
     voice, public = Decided.of(parts, "voice"), Decided.of(parts, "public")
     corpus = job.voices.corpus
     groups = np.array([next((f.name for f in folds if subject in f.held_out), "") for subject in corpus.subjects])
-    one_each = np.arange(len(read.public.labels))
-    still = Decided(face_svm.decisions(faces.public), one_each, np.ones_like(one_each), one_each)
+    clean = np.flatnonzero(~read.public.copies)
+    one_each = np.arange(len(clean))
+    still = Decided(one_each, np.ones_like(one_each), face_svm.decisions(faces.public[clean]), clean)
     calibrations: dict[HeadName, Calibration] = {
         "audio": _calibrated(voice_svm, voice, corpus.labels[voice.recordings], corpus.subjects[voice.recordings]),
-        "video": _calibrated(face_svm, still, read.public.labels, one_each),
+        "video": _calibrated(face_svm, still, read.public.labels[clean], one_each),
         "fused": _calibrated(fused_svm, public, corpus.labels[public.recordings], corpus.subjects[public.recordings]),
     }
     face_head = calibrations["video"].head
@@ -120,7 +119,7 @@ def _measured(
             calibrations["audio"].method,
             parts,
             lambda places: face_head.probabilities(faces.private[0][places]),
-            np.bincount(read.public.labels, minlength=len(LABELS)) / len(read.public.labels),
+            face_head.probabilities(faces.public[clean]).mean(axis=0),
             job.voices,
             groups,
         ),
@@ -129,8 +128,7 @@ def _measured(
 
 
 def _calibrated(svm: SVM, decided: Decided, labels: npt.NDArray[np.int64], subjects: npt.NDArray[Any]) -> Calibration:
-    rows = PrefixRows(np.zeros((len(labels), 0), np.float32), decided.recordings, decided.weights, decided.lengths)
-    return choose_calibration(svm, decided.decisions, labels, subjects, rows)
+    return choose_calibration(svm, decided.decisions, labels, subjects, decided)
 
 
 def _manifest(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +51,7 @@ class FaceEmbeddings:
         invented: bool [N], whether a known face is a drawn one.
         public: float32 [P, E], of still clips of the public test split, every picture of it.
         private: float32 [3, Q, E], of the private test split: a still clip, and two moving ones.
-        stills: int64 [Q], what the twin for pictures decides on the private test split.
+        decided_2d: int64 [Q], what the twin for pictures decides on the private test split.
     """
 
     known: Floats
@@ -57,7 +59,7 @@ class FaceEmbeddings:
     invented: npt.NDArray[np.bool_]
     public: Floats
     private: Floats
-    stills: Ints
+    decided_2d: Ints
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,28 +125,28 @@ class FaceTraining:
 
     def embeddings(self) -> tuple[Graph, FaceEmbeddings]:
         """The finished network as it is exported, and its embeddings of the faces that heads and fusion need."""
-        graph, twin = as_exported(self.clips()), self.stills()
+        graph, twin = as_exported(self.clips()), as_exported(self.stills())
         identity = f"{self._identity('clips', self.recipe.clips)} {self.recipe.known_faces}"
-        arrays = kept(self.place / "embeddings.npz", identity, lambda: self._embed(graph, twin))
-        return graph, FaceEmbeddings(**arrays)
 
-    def _embed(self, graph: Graph, twin: StillGraph) -> dict[str, npt.NDArray[np.generic]]:
-        known = np.union1d(self._even(self.recipe.known_faces, "known"), self._drawn)
+        def once(name: str, make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+            return kept(self.place / f"{name}.npz", identity, lambda: {"array": make()})["array"]
+
         public, private = self.faces.public, self.faces.private
-        moving = [StillClips(private.pictures, private.labels, varied=True) for _ in range(_MOVING)]
-        for number, each in enumerate(moving, 1):
-            each.seed = self.seed + number
-        labels, pictures = self._labels[known], [self._pictures[at] for at in known]
-        return {
-            "known": self._features(graph, StillClips(pictures, labels, varied=True)),
-            "known_labels": labels,
-            "invented": known >= len(self.faces.train.pictures),
-            "public": self._features(graph, StillClips(public.pictures, public.labels)),
-            "private": np.stack(
-                [self._features(graph, each) for each in (StillClips(private.pictures, private.labels), *moving)]
+        chosen = np.union1d(self._even(self.recipe.known_faces, "known"), self._drawn)
+        known = StillClips([self._pictures[at] for at in chosen], self._labels[chosen], varied=True)
+        tested = [StillClips(private.pictures, private.labels, varied=number > 0) for number in range(1 + _MOVING)]
+        for number, clips in enumerate(tested):
+            clips.seed = self.seed + number
+        return graph, FaceEmbeddings(
+            known=once("known", partial(self._features, graph, known)),
+            known_labels=self._labels[chosen],
+            invented=chosen >= len(self.faces.train.pictures),
+            public=once("public", partial(self._features, graph, StillClips(public.pictures, public.labels))),
+            private=np.stack(
+                [once(f"private-{number}", partial(self._features, graph, each)) for number, each in enumerate(tested)]
             ),
-            "stills": self._decided(as_exported(twin), StillCrops(private.pictures, private.labels)),
-        }
+            decided_2d=once("decided-2d", partial(self._decided, twin, StillCrops(private.pictures, private.labels))),
+        )
 
     def _features(self, graph: Graph, clips: Examples) -> Floats:
         return embed(graph, clips, np.zeros(len(clips), bool), self.compute).features

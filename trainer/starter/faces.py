@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from engines.archive import sha256_of
 from engines.errors import DataError
+from trainer.cores import usable_cores
 from trainer.datasets.fer2013 import StillFaces, find_still_faces, read_still_faces
 from trainer.starter.kept import kept
 from trainer.starter.recipe import LABELS
 from trainer.stills.copies import copies_among
 from trainer.stills.pictures import Picture, find_eyes
 
-__all__ = ["Faces", "Split", "read_faces"]
+__all__ = ["Faces", "Split", "check_faces", "read_faces"]
 
 _SPLITS = ("train", "public_test", "private_test")
 
@@ -28,8 +29,7 @@ class Split:
     Attributes:
         pictures: N of them.
         labels: int64 [N], indices into `LABELS`.
-        copies: bool [N], whether a picture is also in another split: of the training's, in either test split, of a test
-            split's, in the training's.
+        copies: bool [N], whether a picture is also in another split.
     """
 
     pictures: tuple[Picture, ...]
@@ -61,21 +61,39 @@ class Faces:
     sha256: str
 
 
-def read_faces(path: Path, place: Path, jobs: int) -> Faces:
+def check_faces(path: Path) -> StillFaces:
+    """FER2013, with every label in every split.
+
+    Raises:
+        DataError: it can't be read, or lacks something, or has labels that it shouldn't.
+    """
+    found = read_still_faces(path)
+    if set(found.label_names) != set(LABELS):
+        raise DataError(
+            f"{path} has the labels {', '.join(found.label_names)}; expected FER2013 with {', '.join(LABELS)}"
+        )
+    for split in _SPLITS:
+        own = found.labels[found.split == found.split_names.index(split)] if split in found.split_names else []
+        there = {found.label_names[label] for label in np.unique(own)}
+        if missing := [label for label in LABELS if label not in there]:
+            raise DataError(
+                f"{path} has no {', '.join(missing)} in its split {split}; the starter needs all of FER2013"
+            )
+    return found
+
+
+def read_faces(path: Path, place: Path) -> Faces:
     """Read FER2013, look for the eyes, and mark what is there twice.
 
     Args:
         path: as `read_still_faces` takes it.
         place: folder that what takes long is kept in.
-        jobs: processes.
 
     Raises:
-        DataError: it can't be read, or lacks a label or a split.
+        DataError: see `check_faces`.
     """
-    file = find_still_faces(path)
-    found, digest = read_still_faces(file), sha256_of(file)
-    _check(file, found)
-    made = kept(place / "faces.npz", f"eyes and copies of {digest}", lambda: _looked_at(found, jobs))
+    found, digest = check_faces(path), sha256_of(find_still_faces(path))
+    made = kept(place / "faces.npz", f"eyes and copies of {digest}", lambda: _looked_at(found))
     pictures = [
         Picture(image, ((lx, ly), (rx, ry)), bool(seen))
         for image, (lx, ly, rx, ry), seen in zip(found.images, made["points"].tolist(), made["seen"], strict=True)
@@ -89,21 +107,15 @@ def read_faces(path: Path, place: Path, jobs: int) -> Faces:
     return Faces(train.only(~train.copies), public, private, int(train.copies.sum()), digest)
 
 
-def _looked_at(found: StillFaces, jobs: int) -> dict[str, npt.NDArray[np.generic]]:
+def _looked_at(found: StillFaces) -> dict[str, npt.NDArray[np.generic]]:
     """Places of the eyes [N, 4], whether they were found [N], and which pictures are copies of another split's [N]."""
-    pictures = find_eyes(found.images, jobs)
-    train = found.split == found.split_names.index(_SPLITS[0])
-    copies = np.zeros(len(train), bool)
-    copies[train] = copies_among(found.images[train], found.images[~train])
-    copies[~train] = copies_among(found.images[~train], found.images[train])
+    pictures = find_eyes(found.images, usable_cores())
+    copies = np.zeros(len(found.split), bool)
+    for split in np.unique(found.split):
+        own = found.split == split
+        copies[own] = copies_among(found.images[own], found.images[~own])
     return {
         "points": np.array([[*picture.eyes[0], *picture.eyes[1]] for picture in pictures], np.float64).reshape(-1, 4),
         "seen": np.array([picture.seen for picture in pictures], bool),
         "copies": copies,
     }
-
-
-def _check(file: Path, found: StillFaces) -> None:
-    for what, have, expected in (("labels", found.label_names, LABELS), ("splits", found.split_names, _SPLITS)):
-        if missing := sorted(set(expected) - set(have)):
-            raise DataError(f"{file} lacks the {what} {', '.join(missing)}; the starter needs all of FER2013")

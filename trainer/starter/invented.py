@@ -18,9 +18,9 @@ from trainer.starter.recipe import LABELS
 from trainer.stills.pictures import Picture
 from trainer.training.files import writing
 
-__all__ = ["TAKES", "invent", "invented_pictures"]
+__all__ = ["invent", "invented_pictures"]
 
-TAKES = 1
+_TAKES = 1
 _FIRST_ACTOR = 7_000_000  # far from those that `act` and `actors` draw
 _SIZE = (320, 240)
 _PAUSE_S, _SPOKEN_S = 0.2, 2.2
@@ -33,7 +33,7 @@ def invent(folder: Path, actors: int, jobs: int) -> DataSet:
 
     Args:
         folder: of the files; made if missing.
-        actors: people; each has `TAKES` recordings of each of the labels.
+        actors: people; each has a recording of each of the labels.
         jobs: processes.
 
     Raises:
@@ -43,7 +43,7 @@ def invent(folder: Path, actors: int, jobs: int) -> DataSet:
         Recording(f"{actor}-{label}-{take}.mp4", f"invented-{actor}", label, folder / f"{actor}-{label}-{take}.mp4")
         for actor in range(_FIRST_ACTOR, _FIRST_ACTOR + actors)
         for label in LABELS
-        for take in range(TAKES)
+        for take in range(_TAKES)
     ]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from engines.heads import LinearSVM
 from trainer.heads.calibrated import fit_pairs
 from trainer.heads.choice import LENGTHS, Method, fit_common
 from trainer.heads.coupling import class_probabilities
+from trainer.heads.prefixes import PrefixPlaces
 from trainer.metrics import (
     accuracy,
     bootstrap_over_subjects,
@@ -36,41 +37,25 @@ _DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Decided:
+class Decided(PrefixPlaces):
     """Decisions on prefixes of recordings, alone or each with a face, by models that never met either.
 
     Attributes:
         decisions: [N, P].
-        recordings: int64 [N].
-        lengths: int64 [N], in segments; a recording's own rise.
         faces: int64 [N], which face of the test split; -1 for none.
     """
 
     decisions: Floats
-    recordings: Ints
-    lengths: Ints
     faces: Ints
 
     @classmethod
     def of(cls, parts: Sequence[dict[str, npt.NDArray[Any]]], name: str) -> Decided:
         """One kind of what `strangers` found, of all groups together."""
-        columns = [
+        decisions, recordings, lengths = (
             np.concatenate([part[key] for part in parts]) for key in (name, f"{name}_recordings", f"{name}_lengths")
-        ]
+        )
         faces = [part.get(f"{name}_faces", np.full(len(part[name]), -1)) for part in parts]
-        decisions, recordings, lengths = columns
-        return cls(decisions, recordings, lengths, np.concatenate(faces))
-
-    @property
-    def weights(self) -> Floats:
-        """Of the rows [N]; those of one recording sum to 1."""
-        counts = np.bincount(self.recordings)
-        return np.asarray(1.0 / counts[self.recordings])
-
-    def at(self, length: int | None) -> Ints:
-        """The row of each recording that holds its first segments, or all where there are no more; None is all."""
-        fits = np.flatnonzero(self.lengths <= length) if length is not None else np.arange(len(self.lengths))
-        return fits[np.flatnonzero(np.diff(self.recordings[fits], append=-1))]
+        return cls(recordings, lengths, decisions, np.concatenate(faces))
 
 
 def left_out(method: Method, fitted: Decided, tested: Decided, labels: Ints, groups: npt.NDArray[Any]) -> Floats:
@@ -126,7 +111,7 @@ def measure_face(head: LinearSVM, faces: Faces, embeddings: FaceEmbeddings) -> d
         found[name] = {
             "1": summary(truth, head.probabilities(embeddings.private[0][rows]), nobody),
             "3": summary(truth, head.probabilities(embeddings.private.mean(axis=0)[rows]), nobody),
-            "2-D network": {"accuracy": round(accuracy(truth, embeddings.stills[rows]), _DIGITS)},
+            "2-D network": {"accuracy": round(accuracy(truth, embeddings.decided_2d[rows]), _DIGITS)},
         }
     return found
 
@@ -147,7 +132,7 @@ def measure_fusion(
         audio_method: calibration of the voice head.
         parts: what `strangers` found.
         video: calibrated probabilities [n, C] of places in the private test split.
-        video_prior: shares of the classes [C] in what the face head was calibrated on.
+        video_prior: what the face head says of its calibration faces on average [C]; the product would count it twice.
         voices: recordings.
         groups: of each recording.
     """

@@ -66,7 +66,8 @@ def draw_faces(labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, rn
     for label in np.unique(labels):
         for kind in (False, True):
             own = np.flatnonzero((labels == label) & (invented == kind))
-            chosen[own] = rng.choice(np.flatnonzero((pool.labels == label) & (pool.drawn == kind)), own.size)
+            if own.size:
+                chosen[own] = rng.choice(np.flatnonzero((pool.labels == label) & (pool.drawn == kind)), own.size)
     return chosen
 
 

@@ -107,7 +107,7 @@ def learn(job: StarterJob, part: Fold) -> None:
 
 def face_training(job: StarterJob) -> tuple[Faces, FaceTraining]:
     """The faces, and the training of the video network on them."""
-    faces = read_faces(job.faces, job.place, job.side_by_side * job.threads)
+    faces = read_faces(job.faces, job.place)
     drawn, labels = invented_pictures(job.drawn())
     place = job.place / FACES.name
     return faces, FaceTraining(faces, drawn, labels, job.recipe, job.preset.video, place, job.seed, job.compute)
@@ -173,10 +173,11 @@ def strangers(job: StarterJob, part: Fold) -> tuple[Fold, Arrays]:
     limit_threads(job.threads)
     read, training = face_training(job)
     _, faces = training.embeddings()
-    identity = (
-        f"{part} {job.seed} {job.recipe} {job.preset} {read.sha256} {job.voices.corpus.identity(job.trained(part))}"
+    voices = job.voices.corpus.identity(np.ones(len(job.voices.invented), bool))
+    settings = (part, job.seed, job.recipe, job.preset, job.compute.precision, read.sha256, voices)
+    return part, kept(
+        job.place / part.name / "strangers.npz", repr(settings), lambda: _strangers(job, part, read, faces)
     )
-    return part, kept(job.place / part.name / "strangers.npz", identity, lambda: _strangers(job, part, read, faces))
 
 
 def _strangers(job: StarterJob, part: Fold, read: Faces, faces: FaceEmbeddings) -> Arrays:

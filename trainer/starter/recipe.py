@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from trainer.fusion.pretrain import RBMRecipe
 from trainer.training.recipe import Recipe, Schedule
 
-__all__ = ["LABELS", "LICENCE", "STARTER", "StarterRecipe"]
+__all__ = ["LABELS", "LICENCE", "STARTER_RECIPE", "StarterRecipe"]
 
 LABELS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
 
@@ -36,7 +36,7 @@ _STILLS = Schedule(
     one_cycle=True,
     label_smoothing=0.1,
 )
-_CLIPS = replace(_STILLS, rate=1e-4, batch=32, epochs=1)
+_CLIPS = replace(_STILLS, rate=1e-4, batch=32, epochs=3)
 _FUSION = replace(_STILLS, batch=128, epochs=8, weight_decay=0.05)
 _MACHINES = RBMRecipe(epochs=8)
 
@@ -63,7 +63,7 @@ class StarterRecipe:
     clips: Schedule = _CLIPS
     fusion: Schedule = _FUSION
     rbm: RBMRecipe = _MACHINES
-    clip_pictures: int = 6000
+    clip_pictures: int = 2000
     known_faces: int = 5000
     actors: int = 24
     groups: int = 6
@@ -75,4 +75,4 @@ class StarterRecipe:
         return Recipe("starter", self.voice, self.clips, self.fusion, self.rbm, (self.rbm.rate,))
 
 
-STARTER = StarterRecipe()
+STARTER_RECIPE = StarterRecipe()

@@ -35,8 +35,11 @@ class Voices:
     calm: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, ravdess: Corpus, invented: Corpus) -> Voices:
-        """Both as one."""
+    def of(cls, ravdess: Corpus, invented: Corpus | None) -> Voices:
+        """Both as one, or RAVDESS alone."""
+        calm = [each.path.stem.split("-")[2:3] == [_CALM_CODE] for each in ravdess.recordings]
+        if invented is None:
+            return cls(ravdess, np.zeros(len(calm), bool), np.array(calm))
         corpus = Corpus(
             dataset=f"{ravdess.dataset} and {invented.dataset}",
             classes=ravdess.classes,
@@ -45,7 +48,6 @@ class Voices:
             store=ravdess.store,
         )
         is_invented = np.arange(len(corpus.recordings)) >= len(ravdess.recordings)
-        calm = [each.path.stem.split("-")[2:3] == [_CALM_CODE] for each in ravdess.recordings]
         return cls(corpus, is_invented, np.array(calm + [False] * len(invented.recordings)))
 
 

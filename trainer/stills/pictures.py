@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -55,13 +55,12 @@ def find_eyes(images: npt.NDArray[np.uint8], jobs: int) -> list[Picture]:
     Returns:
         The N pictures in order. Where no face with both eyes is found, the eyes are `MEAN_EYES`.
     """
-    parts = [range(first, min(first + _PART, len(images))) for first in range(0, len(images), _PART)]
+    parts = [_Part(first, images[first : first + _PART]) for first in range(0, len(images), _PART)]
     found: dict[int, list[Eyes | None]] = {}
-    work = partial(_eyes_of, images)
-    for outcome in each_in_processes(work, parts, jobs=jobs, name=lambda part: f"faces {part.start} to {part.stop}"):
+    for outcome in each_in_processes(_eyes_of, parts, jobs=jobs, name=lambda part: f"faces from {part.first} on"):
         if outcome.error is not None:
             raise outcome.error
-        found[outcome.item.start] = outcome.value or []
+        found[outcome.item.first] = outcome.value or []
     eyes = [each for first in sorted(found) for each in found[first]]
     return [Picture(image, each or MEAN_EYES, each is not None) for image, each in zip(images, eyes, strict=True)]
 
@@ -76,9 +75,15 @@ def still_clip(picture: Picture) -> Image:
     return np.repeat(still_crop(picture)[None], CLIP_FRAMES, axis=0)
 
 
-def _eyes_of(images: npt.NDArray[np.uint8], part: Sequence[int]) -> list[Eyes | None]:
-    detector = ViolaJones()
-    return list(_looked_at(detector, images[part.start : part.stop]))  # type: ignore[attr-defined]
+class _Part(NamedTuple):
+    """Some of the faces, from one on: uint8 [n, 48, 48]."""
+
+    first: int
+    images: npt.NDArray[np.uint8]
+
+
+def _eyes_of(part: _Part) -> list[Eyes | None]:
+    return list(_looked_at(ViolaJones(), part.images))
 
 
 def _looked_at(detector: ViolaJones, images: npt.NDArray[np.uint8]) -> Iterator[Eyes | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -37,8 +37,10 @@ class Compute:
             precision: `auto`, or one that Lightning names.
 
         Raises:
-            ConfigError: a precision that needs a GPU, and there is none.
+            ConfigError: no such precision, or one that needs a GPU, and there is none.
         """
+        if precision not in ("auto", *get_args(Precision)):
+            raise ConfigError(f"--precision {precision} is unknown; choose auto, {' or '.join(get_args(Precision))}")
         gpu = torch.cuda.is_available()
         if precision == "16-mixed" and not gpu:
             raise ConfigError("precision 16-mixed needs a GPU, and PyTorch sees none; choose bf16-mixed or 32-true")

@@ -11,7 +11,8 @@ from engines.bundle import Bundle
 from engines.errors import ConfigError
 from tests.trainer.corpora import CPU, TINY, TINY_RECIPE, Turn, write_corpus
 from tests.trainer.corpora import LABELS as SOUNDS
-from trainer.starter.build import FINDINGS, build
+from trainer.starter.build import build
+from trainer.starter.findings import FINDINGS
 from trainer.starter.parts import StarterJob
 from trainer.starter.recipe import LABELS, StarterRecipe
 from trainer.starter.voices import Voices

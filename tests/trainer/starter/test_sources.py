@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engines.errors import DataError
-from tests.trainer.starter.test_build import ACTORS, voices, write_faces
-from trainer.starter.faces import read_faces
+from tests.trainer.corpora import Turn, write_corpus
+from tests.trainer.starter.test_build import ACTORS, job, voices, write_faces
+from trainer.starter.faces import check_faces, read_faces
+from trainer.starter.invented import invented_pictures
 from trainer.starter.kept import kept
-from trainer.starter.voices import actor_folds, read_voices
+from trainer.starter.pairs import FacePool, draw_faces
+from trainer.starter.recipe import LABELS
+from trainer.starter.voices import Voices, actor_folds, read_voices
 from trainer.stills.copies import copies_among
 
 
@@ -21,13 +26,14 @@ def test_copies_are_found_though_encoded_anew() -> None:
     others = np.stack([images[7], np.clip(images[4321] * 0.8 + rng.normal(0, 2, (12, 12)), 0, 255).astype(np.uint8)])
     assert np.flatnonzero(copies_among(images, others)).tolist() == [7, 4321]
     flat = np.full((2, 12, 12), 90, np.uint8)
-    assert not copies_among(flat, flat).any()
+    assert copies_among(flat, flat).all()
+    assert not copies_among(flat, flat + 1).any()
     assert not copies_among(images, images[:0]).any()
     assert copies_among(images[:0], others).shape == (0,)
 
 
 def test_no_tested_face_is_trained_on(tmp_path: Path) -> None:
-    faces = read_faces(write_faces(tmp_path / "fer2013.npz"), tmp_path, jobs=1)
+    faces = read_faces(write_faces(tmp_path / "fer2013.npz"), tmp_path)
     assert faces.dropped == 1
     assert (len(faces.train.pictures), len(faces.public.pictures), len(faces.private.pictures)) == (27, 14, 14)
     assert faces.private.copies.sum() == 1
@@ -43,8 +49,8 @@ def test_a_set_of_faces_without_a_split_is_refused(tmp_path: Path) -> None:
     with np.load(file) as arrays:
         changed = dict(arrays) | {"split_names": np.array(["train", "public_test", "secret_test"])}
     np.savez(file, **changed)
-    with pytest.raises(DataError, match="lacks the splits private_test"):
-        read_faces(file, tmp_path, jobs=1)
+    with pytest.raises(DataError, match="has no anger, disgust, .* in its split private_test"):
+        read_faces(file, tmp_path)
 
 
 def test_actors_are_left_out_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -76,3 +82,34 @@ def test_kept_arrays_are_made_once_for_each_identity(tmp_path: Path) -> None:
     assert kept(file, "two", make)["a"].tolist() == [0, 1]
     file.write_bytes(file.read_bytes()[:100])
     assert kept(file, "two", make)["a"].tolist() == [0, 1, 2]
+
+
+def test_invented_people_may_be_left_out(tmp_path: Path) -> None:
+    both = voices(tmp_path)
+    alone = Voices.of(write_corpus(tmp_path, [Turn("Actor_01", "joy", face=False, segments=1)], LABELS), None)
+    assert len(both.corpus.recordings) == len(ACTORS) * 7 + 7
+    assert not alone.invented.any()
+    pictures, labels = invented_pictures(replace(job(tmp_path), voices=alone).drawn())
+    assert pictures == []
+    assert labels.shape == (0,)
+    pool = FacePool(np.zeros((7, 2), np.float32), np.arange(7), np.zeros(7, bool))
+    assert draw_faces(np.array([3, 1]), np.zeros(2, bool), pool, np.random.default_rng(0)).tolist() == [3, 1]
+
+
+def test_pictures_of_invented_people_lie_as_those_of_the_web(tmp_path: Path) -> None:
+    pictures, labels = invented_pictures(job(tmp_path).drawn())
+    assert len(pictures) == len(labels) == 7  # the first of two segments of each recording
+    assert {picture.image.shape for picture in pictures} == {(50, 37)}
+    (lx, ly), (rx, ry) = pictures[0].eyes
+    assert (rx - lx, ly, ry) == pytest.approx((55 * 37 / 110, 50.5 / 3 - 0.5, 50.5 / 3 - 0.5))
+
+
+def test_faces_without_a_label_in_a_split_are_refused(tmp_path: Path) -> None:
+    file = write_faces(tmp_path / "fer2013.npz")
+    with np.load(file) as arrays:
+        kept_rows = (arrays["labels"] != 3) | (arrays["split"] != 1)
+        rows = {name: arrays[name][kept_rows] for name in ("images", "labels", "split")}
+        changed = dict(arrays) | rows
+    np.savez(file, **changed)
+    with pytest.raises(DataError, match="has no joy in its split public_test"):
+        check_faces(file)
