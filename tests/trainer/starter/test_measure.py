@@ -17,7 +17,7 @@ def decided(recordings: int = 42, seed: int = 0) -> Decided:
     rows = np.repeat(np.arange(recordings), 2)
     scores = rng.standard_normal((len(rows), len(LABELS))) + 2 * np.eye(len(LABELS))[rows % 7]
     first, second = np.triu_indices(len(LABELS), 1)
-    return Decided(scores[:, first] - scores[:, second], rows, np.tile([1, 4], recordings), np.full(len(rows), -1))
+    return Decided(rows, np.tile([1, 4], recordings), scores[:, first] - scores[:, second], np.full(len(rows), -1))
 
 
 def test_lengths_choose_the_row_of_each_recording() -> None:

@@ -49,7 +49,7 @@ def test_a_set_of_faces_without_a_split_is_refused(tmp_path: Path) -> None:
     with np.load(file) as arrays:
         changed = dict(arrays) | {"split_names": np.array(["train", "public_test", "secret_test"])}
     np.savez(file, **changed)
-    with pytest.raises(DataError, match="has no anger, disgust, .* in its split private_test"):
+    with pytest.raises(DataError, match=r"has no anger, disgust, .* in its split private_test"):
         read_faces(file, tmp_path)
 
 
