@@ -50,6 +50,8 @@ def _voice(figures: dict[str, Any]) -> list[str]:
         "## Voice: RAVDESS, groups of four actors left out in turn, seven classes\n",
         "Through the streaming front end, pooled over the voiced segments, the kind of head that ships.\n",
         markdown_table(_HEAD, rows),
+        f"Calibration error over all beginnings of a recording: {100 * figures['calibration_error']:.1f} %. One head "
+        "serves every length: it is too sure after one segment and not sure enough after all.\n",
         f"Unweighted recall by the actors left out: {groups}. Calm counts as neutral"
         + (f"; {100 * calm:.1f} % of it is taken for that" if calm is not None else "")
         + f". {figures['recordings_without_a_voiced_segment']} recordings have no voiced segment.\n",
@@ -86,6 +88,7 @@ def _fused(figures: dict[str, Any]) -> list[str]:
         "Nobody is in both data sets, so this says nothing about a person's own voice and face. Given the label the "
         "two are independent, and the product of both calibrated heads is nearly the best there can be.\n",
         markdown_table((*_HEAD, "log-loss of the product"), rows),
+        f"Calibration error over all beginnings of a recording: {100 * figures['calibration_error']:.1f} %.\n",
         f"Over all segments the head on the deep belief network {verdict} the product rule in log-loss ({loss:.3f} "
         f"against {product:.3f}). Mean confidence {100 * confidence['agreeing']:.0f} % where voice and face agree, "
         f"{100 * confidence['contradicting']:.0f} % where they contradict each other.\n",

@@ -32,10 +32,12 @@ def figures() -> dict[str, Any]:
             "groups": {"actors-01-04": 0.7},
             "calm_taken_for_neutral": 0.8,
             "recordings_without_a_voiced_segment": 2,
+            "calibration_error": 0.02,
         },
         "video": {"all": face, "non_duplicates": face, "dropped_from_training": 7},
         "fused": {
             **{name: {**own(), **product} for name in ("1", "3", "all")},
+            "calibration_error": 0.03,
             "confidence": {"agreeing": 0.9, "contradicting": 0.5},
         },
     }

@@ -118,6 +118,7 @@ class VideoGraph(Graph):
         self.planes = shape.planes
         self.resize = Resize((CROP_HEIGHT, CROP_WIDTH), shape.input_size, shape.detail)
         self.level = ClipLevel() if shape.level else nn.Identity()
+        self.mirrored = shape.mirrored
         self.std = std
         self.register_buffer("mean", mean.clone())
         self.register_buffer("luma", torch.tensor(_LUMA), persistent=False)
@@ -125,7 +126,11 @@ class VideoGraph(Graph):
 
     def forward(self, clip: Tensor) -> Tensor:
         """Embeddings [batch, E] of clips uint8 [batch, 16, 150, 110, 3], RGB."""
-        return self.network.embed(self.prepare(clip))
+        prepared = self.prepare(clip)
+        if not self.mirrored:
+            return self.network.embed(prepared)
+        both = self.network.embed(torch.cat((prepared, prepared.flip(-1))))
+        return both.reshape(2, -1, both.shape[-1]).mean(0)
 
     def prepare(self, clip: Tensor) -> Tensor:
         """The network's input [batch, planes, 16, S, S]: grey or RGB, resized, levelled, standardised."""

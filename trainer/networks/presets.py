@@ -50,6 +50,8 @@ class VideoShape:
         detail: height and width in pixels that the crops are averaged to before they are resized, so that a sharp
             picture shows no more than one of low resolution; None leaves them as they are.
         level: whether each clip is brought to a common light and contrast (`ClipLevel`).
+        mirrored: whether the embedding is the mean of the clip's own and its mirror image's: faces are symmetric, and
+            their expressions nearly so. It doubles the cost.
     """
 
     input_size: int
@@ -61,6 +63,7 @@ class VideoShape:
     dropout: float
     detail: tuple[int, int] | None = None
     level: bool = False
+    mirrored: bool = False
 
     @property
     def planes(self) -> int:
@@ -162,6 +165,7 @@ COMPACT = Preset(
         dropout=0.2,
         detail=(50, 37),  # FER2013's 48 pixels in the geometry of the crop
         level=True,
+        mirrored=True,
     ),
     fusion=FusionShape(widths=(512, 256), third=128, scaling="standard", dropout=0.3),
 )

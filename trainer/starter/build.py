@@ -77,7 +77,7 @@ def build(job: StarterJob, out: Path, progress: Progress) -> tuple[Bundle, dict[
     video, faces = training.embeddings()
     model = fused(job, EVERYONE, faces)
     voice_svm, fused_svm = model.svms(job, EVERYONE)
-    face_svm = train_svm(faces.known, faces.known_labels, len(LABELS), names=LABELS)
+    face_svm = train_svm(faces.known, faces.known_labels, len(LABELS), c=job.recipe.face_c, names=LABELS)
     progress("everyone: fusion and heads")
     calibrations, figures = _measured(
         job, folds, [found for _, found in parts], (voice_svm, face_svm, fused_svm), read, faces

@@ -87,6 +87,7 @@ def measure_voice(method: Method, voice: Decided, voices: Voices, groups: npt.ND
         at = voice.at(length)
         own = voice.recordings[at]
         found[name] = summary(labels[own], probabilities[at], corpus.subjects[own])
+    found["calibration_error"] = _calibration_error(probabilities, labels[voice.recordings])
     at = voice.at(None)
     own, predicted = voice.recordings[at], probabilities[at].argmax(axis=1)
     calm = voices.calm[own]
@@ -152,11 +153,17 @@ def measure_fusion(
             "product_rule_log_loss": round(log_loss(product, labels[own]), _DIGITS),
             "product_rule_accuracy": round(accuracy(labels[own], product.argmax(axis=1)), _DIGITS),
         }
+    found["calibration_error"] = _calibration_error(joint, labels[private.recordings])
     found["confidence"] = {
         "agreeing": round(float(joint[private.at(None)].max(axis=1).mean()), _DIGITS),
         "contradicting": round(float(doubted[other.at(None)].max(axis=1).mean()), _DIGITS),
     }
     return found
+
+
+def _calibration_error(probabilities: Floats, truth: Ints) -> float:
+    """Of all prefixes together: what a head says from the first segment of an utterance to its last."""
+    return round(expected_calibration_error(probabilities, truth), _DIGITS)
 
 
 def summary(truth: Ints, probabilities: Floats, subjects: npt.NDArray[Any]) -> dict[str, Any]:

@@ -137,9 +137,9 @@ class Fused:
         """The SVMs of voice and fusion, on what the model learnt from."""
         labels, trained = job.voices.corpus.labels, job.trained(part)
         rows, used = self.voice_rows, trained[self.voice_rows.recordings]
-        voice = _svm(rows.features[used], labels[rows.recordings[used]], rows.weights[used])
+        voice = _svm(rows.features[used], labels[rows.recordings[used]], rows.weights[used], job.recipe.voice_c)
         pairs = self.pair_rows
-        return voice, _svm(pairs.features, labels[self.voices[pairs.recordings]], pairs.weights)
+        return voice, _svm(pairs.features, labels[self.voices[pairs.recordings]], pairs.weights, job.recipe.fused_c)
 
 
 def fused(job: StarterJob, part: Fold, faces: FaceEmbeddings) -> Fused:
@@ -211,8 +211,10 @@ def _strangers(job: StarterJob, part: Fold, read: Faces, faces: FaceEmbeddings) 
     return found
 
 
-def _svm(features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> SVM:
-    return train_svm(features, labels, len(LABELS), weights=weights, names=LABELS)
+def _svm(
+    features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], c: float
+) -> SVM:
+    return train_svm(features, labels, len(LABELS), weights=weights, c=c, names=LABELS)
 
 
 def _decisions(svm: SVM, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -95,3 +95,15 @@ def test_a_graph_hears_windows_of_its_own_length(level: bool) -> None:
     mel = torch.randn(2, 3, 64, 15)
     assert graph.prepare(mel).shape == (2, 3, shape.input_size, shape.input_size)
     assert graph(mel).shape == (2, shape.embedding)
+
+
+def test_a_mirrored_network_takes_the_mean_of_both_views() -> None:
+    shape = replace(PLAIN, mirrored=True)
+    _, clips = pair(shape)
+    given = torch.randint(0, 256, (3, 16, 150, 110, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        found = clips(given)
+        views = [clips.network.embed(clips.prepare(each)) for each in (given, given.flip(3))]
+        torch.testing.assert_close(found, (views[0] + views[1]) / 2, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(clips(given.flip(3)), found, rtol=1e-4, atol=1e-5)
+    assert float((views[0] - views[1]).abs().max()) > 1e-3
