@@ -22,11 +22,11 @@ from trainer.heads.svm import SVM, train_svm
 from trainer.networks.graphs import Graph
 from trainer.processes import each_in_processes
 from trainer.protocol.folds import Fold
-from trainer.starter.face_model import FaceEmbeddings
+from trainer.starter.face_model import FACE_SETS, FaceEmbeddings
 from trainer.starter.faces import Faces
 from trainer.starter.findings import FINDINGS
 from trainer.starter.measure import Decided, measure_face, measure_fusion, measure_voice
-from trainer.starter.parts import EVERYONE, FACES, StarterJob, face_training, fused, learn, strangers
+from trainer.starter.parts import EVERYONE, FACES, StarterJob, embed_faces, face_training, fused, learn, strangers
 from trainer.starter.recipe import LABELS, LICENCE
 from trainer.starter.voices import actor_folds
 from trainer.training.compute import limit_threads
@@ -65,6 +65,10 @@ def build(job: StarterJob, out: Path, progress: Progress) -> tuple[Bundle, dict[
         if outcome.error is not None:
             raise outcome.error
         progress(f"{outcome.item.name}: networks")
+    for embedded in each_in_processes(partial(embed_faces, job), FACE_SETS, jobs=job.side_by_side):
+        if embedded.error is not None:
+            raise embedded.error
+    progress("faces: embeddings")
     parts = []
     for found in each_in_processes(partial(strangers, job), folds, jobs=job.side_by_side, name=_name):
         if found.error is not None or found.value is None:

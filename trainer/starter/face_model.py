@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +32,15 @@ from trainer.training.loop import load_trained, train
 from trainer.training.recipe import Schedule
 from trainer.training.statistics import fit_video_statistics
 
-__all__ = ["FaceEmbeddings", "FaceTraining"]
+__all__ = ["FACE_SETS", "FaceEmbeddings", "FaceTraining"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 _MOVING = 2  # further clips of each tested face, to measure three segments
+
+FACE_SETS = ("known", "public", *(f"private-{number}" for number in range(1 + _MOVING)), "decided-2d")
+"""What is embedded, and can be side by side."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,34 +127,46 @@ class FaceTraining:
 
     def embeddings(self) -> tuple[Graph, FaceEmbeddings]:
         """The finished network as it is exported, and its embeddings of the faces that heads and fusion need."""
-        graph, twin = as_exported(self.clips()), as_exported(self.stills())
-        identity = f"{self._identity('clips', self.recipe.clips)} {self.recipe.known_faces}"
-
-        def once(name: str, make: Callable[[], npt.NDArray[Any]]) -> npt.NDArray[Any]:
-            return kept(self.place / f"{name}.npz", identity, lambda: {"array": make()})["array"]
-
-        public, private = self.faces.public, self.faces.private
-        chosen = np.union1d(self._even(self.recipe.known_faces, "known"), self._drawn)
-        known = StillClips([self._pictures[at] for at in chosen], self._labels[chosen], varied=True)
-        tested = [StillClips(private.pictures, private.labels, varied=number > 0) for number in range(1 + _MOVING)]
-        for number, clips in enumerate(tested):
-            clips.seed = self.seed + number
-        return graph, FaceEmbeddings(
-            known=once("known", partial(self._features, graph, known)),
+        chosen = self._known
+        found = FaceEmbeddings(
+            known=self.embed("known"),
             known_labels=self._labels[chosen],
             invented=chosen >= len(self.faces.train.pictures),
-            public=once("public", partial(self._features, graph, StillClips(public.pictures, public.labels))),
-            private=np.stack(
-                [once(f"private-{number}", partial(self._features, graph, each)) for number, each in enumerate(tested)]
-            ),
-            decided_2d=once("decided-2d", partial(self._decided, twin, StillCrops(private.pictures, private.labels))),
+            public=self.embed("public"),
+            private=np.stack([self.embed(f"private-{number}") for number in range(1 + _MOVING)]),
+            decided_2d=self.embed("decided-2d"),
         )
+        return as_exported(self.clips()), found
+
+    def embed(self, name: str) -> npt.NDArray[Any]:
+        """One of `FACE_SETS`: the finished network's embeddings of a set of faces; made once, then kept."""
+        identity = f"{self._identity('clips', self.recipe.clips)} {self.recipe.known_faces}"
+        return kept(self.place / f"{name}.npz", identity, lambda: {"array": self._made(name)})["array"]
+
+    def _made(self, name: str) -> npt.NDArray[Any]:
+        public, private = self.faces.public, self.faces.private
+        if name == "decided-2d":
+            return self._decided(as_exported(self.stills()), StillCrops(private.pictures, private.labels))
+        if name == "known":
+            pictures = [self._pictures[at] for at in self._known]
+            clips = StillClips(pictures, self._labels[self._known], varied=True)
+        elif name == "public":
+            clips = StillClips(public.pictures, public.labels)
+        else:
+            number = int(name.removeprefix("private-"))
+            clips = StillClips(private.pictures, private.labels, varied=number > 0)
+            clips.seed = self.seed + number
+        return self._features(as_exported(self.clips()), clips)
 
     def _features(self, graph: Graph, clips: Examples) -> Floats:
         return embed(graph, clips, np.zeros(len(clips), bool), self.compute).features
 
     def _decided(self, graph: Graph, crops: Examples) -> Ints:
         return np.asarray(embed(graph, crops, np.zeros(len(crops), bool), self.compute).logits.argmax(axis=1), np.int64)
+
+    @property
+    def _known(self) -> Ints:
+        return np.union1d(self._even(self.recipe.known_faces, "known"), self._drawn)
 
     @property
     def _drawn(self) -> Ints:

@@ -29,7 +29,7 @@ from trainer.training.compute import Compute, limit_threads
 from trainer.training.embedding import Embedded
 from trainer.training.stages import Plan, Stages
 
-__all__ = ["EVERYONE", "FACES", "Fused", "StarterJob", "face_training", "fused", "learn", "strangers"]
+__all__ = ["EVERYONE", "FACES", "Fused", "StarterJob", "embed_faces", "face_training", "fused", "learn", "strangers"]
 
 FACES = Fold("faces", ())
 """The part that trains on faces."""
@@ -100,9 +100,15 @@ def learn(job: StarterJob, part: Fold) -> None:
     """Train the networks of one part; what is finished is taken as it is."""
     limit_threads(job.threads)
     if part == FACES:
-        face_training(job)[1].embeddings()
+        face_training(job)[1].clips()
     else:
         job.stages(part).audio()
+
+
+def embed_faces(job: StarterJob, name: str) -> None:
+    """Embed one of the sets of faces; one that is finished is taken as it is."""
+    limit_threads(job.threads)
+    face_training(job)[1].embed(name)
 
 
 def face_training(job: StarterJob) -> tuple[Faces, FaceTraining]:

@@ -101,6 +101,7 @@ def test_a_mirrored_network_takes_the_mean_of_both_views() -> None:
     shape = replace(PLAIN, mirrored=True)
     _, clips = pair(shape)
     given = torch.randint(0, 256, (3, 16, 150, 110, 3), dtype=torch.uint8)
+    given[:, :, :, :40] //= 8
     with torch.no_grad():
         found = clips(given)
         views = [clips.network.embed(clips.prepare(each)) for each in (given, given.flip(3))]
