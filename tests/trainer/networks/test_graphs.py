@@ -13,6 +13,7 @@ from tests.trainer.corpora import TINY
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D
 from trainer.networks.graphs import AudioGraph, StillGraph, VideoGraph
+from trainer.networks.initial import he_weights
 from trainer.networks.presets import COMPACT, VideoShape
 from trainer.networks.stills import C2D
 from trainer.networks.weights import take_video_weights
@@ -100,6 +101,7 @@ def test_a_graph_hears_windows_of_its_own_length(level: bool) -> None:
 def test_a_mirrored_network_takes_the_mean_of_both_views() -> None:
     shape = replace(PLAIN, mirrored=True)
     _, clips = pair(shape)
+    he_weights(clips.network, torch.Generator().manual_seed(0))
     given = torch.randint(0, 256, (3, 16, 150, 110, 3), dtype=torch.uint8)
     given[:, :, :, :40] //= 8
     with torch.no_grad():
