@@ -68,10 +68,6 @@ def test_devices_lists_or_says_why_not():
     assert "Microphones (--mic):" in done.stdout
 
 
-def test_without_a_bundle_it_says_how_to_make_one():
-    assert "emostream-train init --preset compact my-bundle" in one_line_error(run())
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
