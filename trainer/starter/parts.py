@@ -102,7 +102,7 @@ def learn(job: StarterJob, part: Fold) -> None:
     if part == FACES:
         face_training(job)[1].clips()
     else:
-        job.stages(part).audio()
+        job.stages(part).audio(varied=True)
 
 
 def embed_faces(job: StarterJob, name: str) -> None:
@@ -151,7 +151,7 @@ class Fused:
 def fused(job: StarterJob, part: Fold, faces: FaceEmbeddings) -> Fused:
     """Train the fusion network of one part on the embeddings of its voices and of known faces."""
     stages, corpus = job.stages(part), job.voices.corpus
-    audio, heard = stages.audio()
+    audio, heard = stages.audio(varied=True)
     trained = job.trained(part)
     pool = FacePool(faces.known, faces.known_labels, faces.invented)
     rng = np.random.default_rng((job.seed, *part.name.encode()))

@@ -132,8 +132,16 @@ class Stages:
         stages._data += self._data
         return stages
 
-    def audio(self, window: Window = SEGMENT_WINDOW, *, original: bool = False) -> tuple[Graph, Embedded]:
-        """The AlexNet, and its embeddings of all windows; `original` leaves the initial weights as they are."""
+    def audio(
+        self, window: Window = SEGMENT_WINDOW, *, original: bool = False, varied: bool = False
+    ) -> tuple[Graph, Embedded]:
+        """The AlexNet, and its embeddings of all windows.
+
+        Args:
+            window: what it hears at once.
+            original: leave the initial weights as they are.
+            varied: train on sounds that are varied as such (`varied_samples`), beside what the schedule varies.
+        """
         preset, recordings, labels = self.plan.preset, self.corpus.segments, self.corpus.labels
         stage = "audio" if window == SEGMENT_WINDOW else f"audio-{window.frames}"
         network = AlexNet(len(self.corpus.classes), preset.audio)
@@ -147,8 +155,9 @@ class Stages:
         else:
             rows = Rows.of([np.ones(each.mel_count(window), bool) for each in recordings])
         still = MelSegments(recordings, self._trained_of(rows), labels, window)
-        own = MelSegments(recordings, still.rows, labels, window, varied=self.plan.recipe.audio.augment)
-        self._train(graph, own, stage, original, lambda: fit_audio_statistics(graph, still))
+        own = MelSegments(recordings, still.rows, labels, window, varied=varied)
+        more = ("varied",) if varied else ()
+        self._train(graph, own, stage, original, lambda: fit_audio_statistics(graph, still), more)
         return self._embedded(graph, MelSegments(recordings, rows, labels, window))
 
     def video(self, *, original: bool = False) -> tuple[Graph, Embedded]:
