@@ -22,7 +22,7 @@ from engines.bundle import FORMAT_VERSION, Bundle, Manifest
 from engines.errors import DataError, TrainingError
 from engines.heads import HEAD_NAMES, HeadName, LinearSVM
 from trainer.export import as_exported, frontend_of, refuse_existing, write_bundle
-from trainer.heads.calibrated import known_pairs
+from trainer.heads.calibrated import known_decisions
 from trainer.heads.choice import Calibration, choose_calibration
 from trainer.heads.figures import head_figures
 from trainer.heads.prefixes import PrefixRows, prefix_rows
@@ -135,8 +135,7 @@ def _left_out(job: FitJob, fold: Fold) -> Path:
         svm = train_svm(
             own.features[used], labels, len(corpus.classes), weights=own.weights[used], names=corpus.classes
         )
-        arrays[head] = svm.decisions(own.features)
-        arrays[head][:, ~known_pairs(svm.classes, svm.missing)] = np.nan
+        arrays[head] = known_decisions(svm, own.features)
         arrays[f"{head} held out"] = ~used
     file = place / "decisions.npz"
     try:
@@ -159,12 +158,9 @@ def _model(job: FitJob, trained: npt.NDArray[np.bool_], place: Path) -> tuple[li
         )
     fused_by, fused = stages.fusion(_DBN, "fusion", pairs, job.plan.recipe.rbm.rate)
     embedded: dict[HeadName, Embedded] = {"audio": audio, "video": video, "fused": fused}
-    return [heard_by, seen_by, fused_by], {head: _prefixes(each, corpus) for head, each in embedded.items()}
-
-
-def _prefixes(embedded: Embedded, corpus: Corpus) -> PrefixRows:
-    starts = np.searchsorted(embedded.rows.recording, np.arange(1, len(corpus.recordings)))
-    return prefix_rows(np.split(embedded.features, starts))
+    return [heard_by, seen_by, fused_by], {
+        head: prefix_rows(each.by_recording(len(corpus.recordings))) for head, each in embedded.items()
+    }
 
 
 def _manifest(job: FitJob, folds: tuple[Fold, ...], figures: dict[HeadName, dict[str, Any]]) -> Manifest:

@@ -20,6 +20,7 @@ from trainer.heads.svm import SVM, class_name, fit_svm, row_weights, train_svm
 __all__ = [
     "as_head",
     "fit_pairs",
+    "known_decisions",
     "known_pairs",
     "missing_pairs",
     "out_of_fold",
@@ -179,6 +180,11 @@ def pooled_slope(
     return both[0]
 
 
+def known_decisions(svm: SVM, features: Floats) -> Float64s:
+    """Decision values [N, P] of features [N, D]; NaN for pairs with a class that the SVM's training rows lacked."""
+    return np.where(known_pairs(svm.classes, svm.missing), svm.decisions(features), np.nan)
+
+
 def known_pairs(classes: int, missing: Collection[int]) -> npt.NDArray[np.bool_]:
     """Which pairs [P] have no class of `missing`."""
     return np.array([i not in missing and j not in missing for i, j in combinations(range(classes), 2)])
@@ -212,5 +218,5 @@ def _decisions(
         if len(learnt) < 2:
             continue
         svm = fit_svm(features[training], labels[training], classes, weights=weights[training])
-        result[left_out] = np.where(known_pairs(classes, svm.missing), svm.decisions(features[left_out]), np.nan)
+        result[left_out] = known_decisions(svm, features[left_out])
     return result, lacking

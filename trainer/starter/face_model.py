@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 import torch
 
 from trainer.export import as_exported
-from trainer.networks.c3d import C3D, StagedNetwork
+from trainer.networks.c3d import C3D
 from trainer.networks.graphs import Graph, StillGraph, VideoGraph
 from trainer.networks.initial import he_weights
 from trainer.networks.presets import VideoShape
@@ -88,18 +89,20 @@ class FaceTraining:
     seed: int
     compute: Compute
 
-    @property
+    @cached_property
     def _pictures(self) -> tuple[Picture, ...]:
         return (*self.faces.train.pictures, *self.drawn)
 
-    @property
+    @cached_property
     def _labels(self) -> Ints:
         return np.concatenate([self.faces.train.labels, self.drawn_labels])
 
     def stills(self) -> StillGraph:
         """The twin for pictures, trained on every picture."""
         shape = self.shape
-        graph = StillGraph(self._new(C2D(len(LABELS), shape)), shape, torch.zeros(shape.planes, 1, 1, 1), 1.0)  # type: ignore[arg-type]
+        network = C2D(len(LABELS), shape)
+        he_weights(network, torch.Generator().manual_seed(self.seed))
+        graph = StillGraph(network, shape, torch.zeros(shape.planes, 1, 1, 1), 1.0)
         seen = StillCrops(self._pictures, self._labels)
         varied = StillCrops(self._pictures, self._labels, varied=True)
         self._train(graph, varied, self.recipe.stills, "stills", lambda: fit_video_statistics(graph, seen))
@@ -194,7 +197,3 @@ class FaceTraining:
         earlier = (self.recipe.stills, self.recipe.clip_pictures) if stage == "clips" else ()
         parts = (stage, schedule, earlier, self.shape, self.faces.sha256, drawn, self.seed, self.compute.precision)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-    def _new(self, network: StagedNetwork) -> StagedNetwork:
-        he_weights(network, torch.Generator().manual_seed(self.seed))
-        return network

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.export import as_exported
-from trainer.heads.calibrated import known_pairs
+from trainer.heads.calibrated import known_decisions
 from trainer.heads.prefixes import PrefixRows, prefix_rows
 from trainer.heads.svm import SVM, train_svm
 from trainer.networks.graphs import Graph
@@ -164,7 +164,7 @@ def fused(job: StarterJob, part: Fold, faces: FaceEmbeddings) -> Fused:
     voices = np.unique(recordings)
     chosen = draw_faces(corpus.labels[voices], job.voices.invented[voices], pool, rng)
     rows = joint_prefixes(fusion, heard, voices, pool.features[chosen])
-    return Fused(audio, heard, fusion, _voice_prefixes(heard, corpus), rows, voices)
+    return Fused(audio, heard, fusion, prefix_rows(heard.by_recording(len(corpus.recordings))), rows, voices)
 
 
 def strangers(job: StarterJob, part: Fold) -> tuple[Fold, Arrays]:
@@ -192,7 +192,7 @@ def _strangers(job: StarterJob, part: Fold, read: Faces, faces: FaceEmbeddings) 
     held_out = ~job.trained(part)[model.voice_rows.recordings]
     rows = model.voice_rows
     found: Arrays = {
-        "voice": _decisions(voice_svm, rows.features[held_out]),
+        "voice": known_decisions(voice_svm, rows.features[held_out]),
         "voice_recordings": rows.recordings[held_out],
         "voice_lengths": rows.lengths[held_out],
     }
@@ -209,7 +209,7 @@ def _strangers(job: StarterJob, part: Fold, read: Faces, faces: FaceEmbeddings) 
         chosen = draw(corpus.labels[voices], nobody, pool, rng)
         own = joint_prefixes(model.fusion, model.heard, voices, features[chosen])
         found |= {
-            name: _decisions(fused_svm, own.features),
+            name: known_decisions(fused_svm, own.features),
             f"{name}_recordings": voices[own.recordings],
             f"{name}_lengths": own.lengths,
             f"{name}_faces": chosen[own.recordings],
@@ -221,14 +221,3 @@ def _svm(
     features: npt.NDArray[np.float32], labels: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], c: float
 ) -> SVM:
     return train_svm(features, labels, len(LABELS), weights=weights, c=c, names=LABELS)
-
-
-def _decisions(svm: SVM, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    decisions = svm.decisions(features)
-    decisions[:, ~known_pairs(svm.classes, svm.missing)] = np.nan
-    return decisions
-
-
-def _voice_prefixes(heard: Embedded, corpus: Corpus) -> PrefixRows:
-    starts = np.searchsorted(heard.rows.recording, np.arange(1, len(corpus.recordings)))
-    return prefix_rows(np.split(heard.features, starts))

@@ -16,17 +16,6 @@ LICENCE = (
     "(ICML 2013 challenge set, for research)"
 )
 
-_VOICE = Schedule(
-    "adamw",
-    rate=2e-3,
-    batch=64,
-    epochs=12,
-    weight_decay=0.02,
-    one_cycle=True,
-    label_smoothing=0.1,
-    augment=True,
-    balanced=True,
-)
 _STILLS = Schedule(
     "adamw",
     rate=2e-3,
@@ -36,6 +25,7 @@ _STILLS = Schedule(
     one_cycle=True,
     label_smoothing=0.1,
 )
+_VOICE = replace(_STILLS, epochs=12, augment=True, balanced=True)
 _CLIPS = replace(_STILLS, rate=1e-4, batch=32, epochs=3)
 _FUSION = replace(_STILLS, batch=128, epochs=8, weight_decay=0.05)
 _MACHINES = RBMRecipe(epochs=8)

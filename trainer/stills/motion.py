@@ -14,7 +14,6 @@ from trainer.stills.pictures import Picture
 
 __all__ = ["moving_clip", "varied_crop"]
 
-Floats = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 Rng = np.random.Generator
 

@@ -92,8 +92,11 @@ def _looked_at(detector: ViolaJones, images: npt.NDArray[np.uint8]) -> Iterator[
         framed = cv2.copyMakeBorder(image, *(_BORDER,) * 4, cv2.BORDER_REPLICATE)
         enlarged = cv2.resize(framed, None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_CUBIC)
         face = detector.follow(np.asarray(cv2.cvtColor(enlarged, cv2.COLOR_GRAY2BGR), np.uint8), whole)
-        eyes = face and face.eyes and tuple((_back(x), _back(y)) for x, y in face.eyes)
-        yield eyes if eyes and _plausible(eyes) else None  # type: ignore[misc, arg-type]
+        if face is None or face.eyes is None:
+            yield None
+            continue
+        left, right = ((_back(x), _back(y)) for x, y in face.eyes)
+        yield (left, right) if _plausible((left, right)) else None
 
 
 def _back(place: float) -> float:

@@ -32,6 +32,10 @@ class Embedded:
     features: npt.NDArray[np.float32]
     logits: npt.NDArray[np.float32]
 
+    def by_recording(self, recordings: int) -> list[npt.NDArray[np.float32]]:
+        """The features of each of so many recordings, [n, E] each; n may be 0."""
+        return np.split(self.features, np.searchsorted(self.rows.recording, np.arange(1, recordings)))
+
 
 @torch.inference_mode()
 def embed(graph: Graph, examples: Examples, trained: npt.NDArray[np.bool_], compute: Compute) -> Embedded:
