@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engines.errors import ConfigError, PublishError
+from benchmarks.pictures import new_picture, save_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,26 +26,19 @@ def plot(report: Report, file: Path) -> None:
         ConfigError: matplotlib is missing.
         PublishError: the file can't be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise ConfigError('the plot needs matplotlib, which is not installed; pip install "emostream[train]"') from None
     figures = report.figures
     heads = {
         "voice: RAVDESS, actors left out": figures["audio"]["all"],
         "face: FER2013, in no other split": figures["video"]["non_duplicates"]["1"],
         "fused: pairs of strangers": figures["fused"]["all"],
     }
-    picture = Figure(figsize=(13, 8.5), layout="constrained")
+    picture = new_picture(13, 8.5)
     places = picture.subplots(2, 3)
     for column, (title, own) in enumerate(heads.items()):
         _confusion(places[0, column], title, own, report.labels)
         _reliability(places[1, column], own)
     picture.suptitle(f"The starter, measured {report.date} by `{report.command}`", fontsize=11)
-    try:
-        picture.savefig(file, dpi=110)
-    except OSError as error:
-        raise PublishError(f"can't write {file}: {error.strerror}; choose another folder with --output") from None
+    save_picture(picture, file)
 
 
 def _confusion(axes: Axes, title: str, own: dict[str, Any], labels: list[str]) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.latency_report import LATENCY_STAGES, Report
+from benchmarks.pictures import new_picture, save_picture
 from benchmarks.tables import figure
-from engines.errors import ConfigError, PublishError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,11 +38,7 @@ def plot(report: Report, file: Path) -> None:
         ConfigError: matplotlib is missing.
         PublishError: the file can't be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise ConfigError('the plot needs matplotlib, which is not installed; pip install "emostream[train]"') from None
-    picture = Figure(figsize=(11, 7), layout="constrained")
+    picture = new_picture(11, 7)
     rows = picture.add_gridspec(2, 1, height_ratios=(2, 1))
     upper = rows[0].subgridspec(1, 2, width_ratios=(3.5, 1))
     lower = rows[1].subgridspec(1, 2, width_ratios=(2.2, 1))
@@ -57,11 +53,7 @@ def plot(report: Report, file: Path) -> None:
         f"{report.machine.processor}, {report.machine.cores} cores, {report.date}",
         fontsize=11,
     )
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        picture.savefig(file, dpi=110, metadata={"Software": None})
-    except OSError as error:
-        raise PublishError(f"can't write {file}: {error.strerror}; choose another folder with --output") from None
+    save_picture(picture, file)
 
 
 def _draw_events(axes: Axes, report: Report) -> None:

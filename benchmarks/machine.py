@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from trainer.cores import usable_cores
+
 __all__ = ["SETTLE_S", "Machine", "load_average"]
 
 SETTLE_S = 1.0  # of rest, or of warming up, before anything is measured
@@ -51,7 +53,7 @@ class Machine:
         return cls(
             processor=_processor(),
             extensions=_extensions(),
-            cores=_usable_cores(),
+            cores=usable_cores(),
             memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
             system=_system(),
             python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -99,11 +101,6 @@ def _cpuinfo(key: str) -> str:
         return ""
     fields = (line.partition(":") for line in lines)
     return next((value.strip() for name, _, value in fields if name.strip() == key), "")
-
-
-def _usable_cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _system() -> str:
