@@ -29,8 +29,8 @@ def starter(
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
     actors: Annotated[
-        int, typer.Option(min=0, help="Invented people in the training; without any, a demo's are not known.")
-    ] = 24,
+        int | None, typer.Option(min=0, help="Invented people in the training, the recipe's if not given; 0 for none.")
+    ] = None,
     jobs: options.Jobs = 0,
     threads: options.Threads = 1,
 ) -> None:
@@ -55,16 +55,17 @@ def starter(
         console = Console(stderr=True)
         place = work or out.absolute().with_name(f"{out.absolute().name}.work")
         _, ravdess, _ = cut_segments(heard, cache, None, jobs, console)
+        recipe = STARTER_RECIPE if actors is None else replace(STARTER_RECIPE, actors=actors)
         invented = None
-        if actors:
-            people = invent(place / "invented", actors, jobs or usable_cores())
+        if recipe.actors:
+            people = invent(place / "invented", recipe.actors, jobs or usable_cores())
             _, invented, _ = cut_segments(people, cache, None, jobs, console)
         console.print(f"Training the starter; unfinished work is kept in {place}.")
         job = StarterJob(
             voices=Voices.of(ravdess, invented),
             faces=faces,
             place=place,
-            recipe=replace(STARTER_RECIPE, actors=actors),
+            recipe=recipe,
             preset=COMPACT,
             seed=seed,
             compute=compute,

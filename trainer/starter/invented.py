@@ -20,7 +20,6 @@ from trainer.training.files import writing
 
 __all__ = ["invent", "invented_pictures"]
 
-_TAKES = 1
 _FIRST_ACTOR = 7_000_000  # far from those that `act` and `actors` draw
 _SIZE = (320, 240)
 _PAUSE_S, _SPOKEN_S = 0.2, 2.2
@@ -40,10 +39,9 @@ def invent(folder: Path, actors: int, jobs: int) -> DataSet:
         TrainingError: a file can't be written.
     """
     recordings = [
-        Recording(f"{actor}-{label}-{take}.mp4", f"invented-{actor}", label, folder / f"{actor}-{label}-{take}.mp4")
+        Recording(f"{actor}-{label}.mp4", f"invented-{actor}", label, folder / f"{actor}-{label}.mp4")
         for actor in range(_FIRST_ACTOR, _FIRST_ACTOR + actors)
         for label in LABELS
-        for take in range(_TAKES)
     ]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -70,8 +68,8 @@ def invented_pictures(corpus: Corpus) -> tuple[list[Picture], npt.NDArray[np.int
 
 
 def _play(recording: Recording) -> None:
-    actor, label, take = recording.path.stem.split("-")
+    actor, label = recording.path.stem.split("-")
     script = [Line("neutral", _PAUSE_S, speaking=False), Line(label, _SPOKEN_S), Line(label, _PAUSE_S, speaking=False)]
     beside = recording.path.with_name(f".{recording.path.name}.part.mp4")
-    write_clip(beside, actor=int(actor), script=script, size=_SIZE, seed=int(take))
+    write_clip(beside, actor=int(actor), script=script, size=_SIZE)
     beside.replace(recording.path)

@@ -102,7 +102,7 @@ def learn(job: StarterJob, part: Fold) -> None:
     if part == FACES:
         face_training(job)[1].clips()
     else:
-        job.stages(part).audio(varied=True)
+        job.stages(part).train_audio(varied=True)
 
 
 def embed_faces(job: StarterJob, name: str) -> None:

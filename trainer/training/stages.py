@@ -135,7 +135,14 @@ class Stages:
     def audio(
         self, window: Window = SEGMENT_WINDOW, *, original: bool = False, varied: bool = False
     ) -> tuple[Graph, Embedded]:
-        """The AlexNet, and its embeddings of all windows.
+        """The AlexNet, and its embeddings of all windows; the arguments are those of `train_audio`."""
+        graph, examples = self.train_audio(window, original=original, varied=varied)
+        return self._embedded(graph, examples)
+
+    def train_audio(
+        self, window: Window = SEGMENT_WINDOW, *, original: bool = False, varied: bool = False
+    ) -> tuple[Graph, Examples]:
+        """The AlexNet as it was trained, and all windows that it can embed.
 
         Args:
             window: what it hears at once.
@@ -158,7 +165,7 @@ class Stages:
         own = MelSegments(recordings, still.rows, labels, window, varied=varied)
         more = ("varied",) if varied else ()
         self._train(graph, own, stage, original, lambda: fit_audio_statistics(graph, still), more)
-        return self._embedded(graph, MelSegments(recordings, rows, labels, window))
+        return graph, MelSegments(recordings, rows, labels, window)
 
     def video(self, *, original: bool = False) -> tuple[Graph, Embedded]:
         """The C3D, and its embeddings of all segments with a face."""
