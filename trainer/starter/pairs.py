@@ -6,18 +6,20 @@ Given the label the two are independent, which a real person's are not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FacePool", "SegmentPairs", "draw_faces", "draw_other_faces", "segment_pairs"]
+__all__ = ["FacePool", "SegmentPairs", "as_strangers", "draw_faces", "draw_other_faces", "draw_silent", "segment_pairs"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Rng = np.random.Generator
 
-_CONTRADICTING, _MISSING = 0.15, 0.1  # of the pairs, beside those that agree
+_CONTRADICTING = 0.15  # pairs beside each that agrees
+_SILENT = 0.5  # of the agreeing pairs: in so many one half says nothing
+_STRAY = 1.0  # standard deviations of each unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +81,33 @@ def draw_other_faces(labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePo
     )
 
 
+def draw_silent(count: int, rng: Rng) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """In which of so many pairs the voice says nothing, and in which the face does; never both, often neither.
+
+    What is learned from pairs that always agree is that the half that is easier to tell decides. Where either is often
+    alone, each has to count for what it tells by itself, as in the product rule.
+    """
+    silent, voice = rng.random(count) < _SILENT, rng.random(count) < 0.5
+    return silent & voice, silent & ~voice
+
+
+def as_strangers(pairs: SegmentPairs, rng: Rng) -> SegmentPairs:
+    """The pairs with noise added, since the embeddings of people unknown to the networks stray further."""
+
+    def strayed(features: Floats) -> Floats:
+        noise = rng.standard_normal(features.shape, dtype=np.float32)
+        return np.asarray(features + _STRAY * features.std(axis=0) * noise, np.float32)
+
+    return replace(pairs, audio=strayed(pairs.audio), video=strayed(pairs.video))
+
+
 def segment_pairs(
     audio: Floats, labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, times: int, rng: Rng
 ) -> SegmentPairs:
     """Pairs of single segments: most agree, some contradict each other, in some one half says nothing.
 
     Where halves contradict each other, either label is right as often, so that what is learned is to doubt. A half
-    that says nothing is the mean of its embeddings; live, the fusion network never gets one, but it learns not to lean
-    on one half alone.
+    that says nothing is the mean of its embeddings; live, the fusion network never gets one.
 
     Args:
         audio: embeddings of voiced segments, float32 [n, A].
@@ -104,8 +125,7 @@ def segment_pairs(
     seen = np.concatenate([faces, others])
     either = np.where(rng.random(heard.size) < 0.5, labels[heard], pool.labels[seen])
     first, second = audio[heard], pool.features[seen]
-    silent = rng.random(voices.size) < _MISSING
-    half = rng.random(voices.size) < 0.5
-    first[: voices.size][silent & half] = audio.mean(axis=0)
-    second[: voices.size][silent & ~half] = pool.features.mean(axis=0)
+    silent_voices, silent_faces = draw_silent(voices.size, rng)
+    first[: voices.size][silent_voices] = audio.mean(axis=0)
+    second[: voices.size][silent_faces] = pool.features.mean(axis=0)
     return SegmentPairs(first, second, either)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,14 @@ from trainer.starter.faces import Faces, read_faces
 from trainer.starter.fusion import joint_prefixes, train_fusion
 from trainer.starter.invented import invented_pictures
 from trainer.starter.kept import kept
-from trainer.starter.pairs import FacePool, draw_faces, draw_other_faces, segment_pairs
+from trainer.starter.pairs import (
+    FacePool,
+    as_strangers,
+    draw_faces,
+    draw_other_faces,
+    draw_silent,
+    segment_pairs,
+)
 from trainer.starter.recipe import LABELS, StarterRecipe
 from trainer.starter.voices import Voices
 from trainer.training.compute import Compute, limit_threads
@@ -128,7 +135,8 @@ class Fused:
         heard: embeddings of every recording's voiced segments.
         fusion: its fusion network.
         voice_rows: prefixes of every recording.
-        pair_rows: prefixes of pairs of a recording that it learnt from and a face; `recordings` are places in `voices`.
+        pair_rows: prefixes of pairs of a recording that it learnt from and a face, of which one may say nothing;
+            `recordings` are places in `voices`.
         voices: int64 [M], the recording of each pair.
     """
 
@@ -160,10 +168,15 @@ def fused(job: StarterJob, part: Fold, faces: FaceEmbeddings) -> Fused:
     pairs = segment_pairs(
         heard.features[own], corpus.labels[recordings], job.voices.invented[recordings], pool, job.recipe.pairs, rng
     )
+    pairs = as_strangers(pairs, rng)
     fusion = train_fusion(pairs, job.preset.fusion, job.recipe, job.place / part.name / "fusion", job.seed, job.compute)
     voices = np.unique(recordings)
-    chosen = draw_faces(corpus.labels[voices], job.voices.invented[voices], pool, rng)
-    rows = joint_prefixes(fusion, heard, voices, pool.features[chosen])
+    seen = pool.features[draw_faces(corpus.labels[voices], job.voices.invented[voices], pool, rng)]
+    silent_voices, silent_faces = draw_silent(len(voices), rng)
+    seen[silent_faces] = pool.features.mean(axis=0)
+    silenced = heard.features.copy()
+    silenced[np.isin(heard.rows.recording, voices[silent_voices])] = heard.features[own].mean(axis=0)
+    rows = joint_prefixes(fusion, replace(heard, features=silenced), voices, seen)
     return Fused(audio, heard, fusion, prefix_rows(heard.by_recording(len(corpus.recordings))), rows, voices)
 
 

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.starter.pairs import FacePool, draw_faces, draw_other_faces, segment_pairs
+from trainer.starter.pairs import (
+    FacePool,
+    SegmentPairs,
+    as_strangers,
+    draw_faces,
+    draw_other_faces,
+    draw_silent,
+    segment_pairs,
+)
 
 RNG = np.random.default_rng(0)
 COUNT = 70
@@ -47,8 +55,8 @@ def test_pairs_agree_contradict_or_lack_a_half() -> None:
             kinds["agreeing" if voice == face else "contradicting"] += 1
     assert len(pairs.labels) == 400 + 60
     assert kinds["contradicting"] == 60
-    assert 5 < kinds["no voice"] < 40
-    assert 5 < kinds["no face"] < 40
+    assert 60 < kinds["no voice"] < 140
+    assert 60 < kinds["no face"] < 140
 
 
 def test_either_label_of_a_contradiction_is_right_as_often() -> None:
@@ -58,3 +66,19 @@ def test_either_label_of_a_contradiction_is_right_as_often() -> None:
     contradicting = slice(2000, None)
     voice = labels[pairs.audio[contradicting, 0].astype(int)]
     assert 0.4 < (pairs.labels[contradicting] == voice).mean() < 0.6
+
+
+def test_never_are_both_halves_silent() -> None:
+    voices, faces = draw_silent(4000, np.random.default_rng(4))
+    assert not (voices & faces).any()
+    assert 0.22 < voices.mean() < 0.28
+    assert 0.22 < faces.mean() < 0.28
+
+
+def test_strangers_stray_by_the_spread_of_each_unit() -> None:
+    spread = np.array([0.0, 1.0, 10.0], np.float32)
+    known = RNG.standard_normal((5000, 3)).astype(np.float32) * spread
+    strayed = as_strangers(SegmentPairs(known, known[:, ::-1], np.zeros(5000, int)), np.random.default_rng(5))
+    np.testing.assert_allclose((strayed.audio - known).std(axis=0), spread, rtol=0.05)
+    np.testing.assert_allclose((strayed.video - known[:, ::-1]).std(axis=0), spread[::-1], rtol=0.05)
+    assert strayed.audio.dtype == strayed.video.dtype == np.float32
