@@ -39,10 +39,13 @@ $(VENV)/base: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
-# What training and testing need besides; torch first, or another package takes a larger one.
+# What training and testing need besides; torch first, or another package takes a larger one. The stubs ask for
+# TensorRT itself, which comes from NVIDIA's index alone.
 $(VENV)/ready: $(VENV)/base
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,dev,tensorrt]"
+	$(BIN)/pip install --quiet --no-deps tensorrt-stubs
+	$(BIN)/python .ci/mend_stubs.py
 	touch $@
 
 $(BUILD)/demo.mp4: $(VENV)/base

@@ -18,6 +18,7 @@ from rich.live import Live
 
 from engines.errors import ConfigError, EmostreamError
 from engines.starter import STARTER
+from streamer import engines_command
 from streamer.config import Config, read_config_file
 from streamer.events import DEFAULT_ENDPOINT, Event
 
@@ -40,6 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(engines_command.app, name="engines")
 
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -146,9 +148,9 @@ def _emostream(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
+    _set_up_log(verbose)
     if context.invoked_subcommand is not None:
         return
-    _set_up_log(verbose)
     _run(
         Config(
             camera=camera,

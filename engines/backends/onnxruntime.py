@@ -11,7 +11,7 @@ from engines.backends.base import FloatArray, HostEngine
 from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole
 from engines.errors import EngineError
 
-__all__ = ["OnnxRuntimeEngine"]
+__all__ = ["OnnxRuntimeEngine", "open_session"]
 
 
 class OnnxRuntimeEngine(HostEngine):
@@ -29,20 +29,16 @@ class OnnxRuntimeEngine(HostEngine):
 
     def load(self) -> None:
         """See `Engine`."""
-        import onnxruntime
-
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
         for role in NETWORK_ROLES:
-            file = self.bundle.network_file(role)
+            model = self.model(role)
             try:
-                self._sessions[role] = onnxruntime.InferenceSession(
-                    str(file), options, providers=["CPUExecutionProvider"]
-                )
+                self._sessions[role] = open_session(model, self._threads)
             except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
-                raise EngineError(f"ONNX Runtime can't load {file}: {error}") from None
+                raise EngineError(f"ONNX Runtime can't load {self.bundle.network_file(role)}: {error}") from None
+
+    def model(self, role: NetworkRole) -> str | bytes:
+        """The ONNX model of one network: its file, or its bytes."""
+        return str(self.bundle.network_file(role))
 
     def close(self) -> None:
         """See `Engine`."""
@@ -56,3 +52,14 @@ class OnnxRuntimeEngine(HostEngine):
         except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
             raise EngineError(f"ONNX Runtime failed in the {role} network: {error}") from None
         return np.asarray(result, dtype=np.float32)
+
+
+def open_session(model: str | bytes, threads: int = 0) -> Any:
+    """An inference session on the CPU, of a file or of a model's bytes; `threads` = 0 takes every core."""
+    import onnxruntime
+
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

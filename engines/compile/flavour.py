@@ -1,0 +1,91 @@
+"""The two interchangeable packages of TensorRT, behind one import.
+
+`tensorrt` builds plans on the GPU that runs them, any of NVIDIA's; its libraries come from NVIDIA's own index.
+`tensorrt_rtx` comes in ordinary wheels, serves RTX GPUs, and builds plans on a machine without any.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from engines.errors import EngineError
+
+__all__ = ["FLAVOURS", "ComputeCapability", "Flavour", "FlavourName", "find_flavour", "installed_flavours"]
+
+FlavourName = Literal["tensorrt", "tensorrt_rtx"]
+FLAVOURS: tuple[FlavourName, ...] = get_args(FlavourName)
+
+ComputeCapability = tuple[int, int]
+"""Generation of a GPU, such as (8, 9)."""
+
+_OLDEST: dict[FlavourName, int] = {
+    "tensorrt": 10,  # the first with nothing but strongly typed networks and named tensors to need
+    "tensorrt_rtx": 1,
+}
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """One of the packages, imported.
+
+    Attributes:
+        name: of the package.
+        version: of the package; plans serve no other.
+        api: the module. Both have the same classes.
+    """
+
+    name: FlavourName
+    version: str
+    api: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+    @property
+    def ahead_of_time(self) -> bool:
+        """Whether it builds plans for GPUs that aren't there."""
+        return self.name == "tensorrt_rtx"
+
+    @property
+    def capabilities(self) -> tuple[ComputeCapability, ...] | None:
+        """The GPUs that it serves, where it says so; None where it takes whatever GPU there is."""
+        if not self.ahead_of_time:
+            return None
+        kinds = [kind[2:] for kind in self.api.ComputeCapability.__members__ if kind.startswith("SM")]
+        return tuple(sorted((int(kind[:-1]), int(kind[-1])) for kind in kinds))
+
+
+def installed_flavours() -> tuple[Flavour, ...]:
+    """Those that can be imported here, `tensorrt` first."""
+    return tuple(flavour for name in FLAVOURS if (flavour := _imported(name)) is not None)
+
+
+def find_flavour(*, ahead_of_time: bool = False) -> Flavour:
+    """The flavour to take.
+
+    Args:
+        ahead_of_time: plans are wanted for GPUs that aren't there.
+
+    Raises:
+        EngineError: none is installed that can do it.
+    """
+    for flavour in installed_flavours():
+        if flavour.ahead_of_time or not ahead_of_time:
+            return flavour
+    raise EngineError(
+        'TensorRT is not installed; for RTX GPUs `pip install "emostream[tensorrt]"`, for others see the GPU section '
+        "of the README"
+        if not ahead_of_time
+        else 'plans for GPUs that aren\'t there need TensorRT for RTX; `pip install "emostream[tensorrt]"`'
+    )
+
+
+def _imported(name: FlavourName) -> Flavour | None:
+    try:
+        module = importlib.import_module(name)
+        version = str(module.__version__)
+    except (ImportError, OSError, AttributeError):  # absent, without its libraries, or type stubs alone
+        return None
+    return Flavour(name, version, module) if int(version.split(".")[0]) >= _OLDEST[name] else None

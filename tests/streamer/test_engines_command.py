@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def _engines(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "streamer", "engines", *arguments]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
+
+
+def test_plans_are_built_listed_and_removed(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="needs the tensorrt extra", exc_type=ImportError)
+    built = _engines(tmp_path, "build", "--compute-capability", "8.6,12.0", "--max-batch", "4")
+    assert built.returncode == 0, built.stderr
+    assert [line.split(":")[0] for line in built.stdout.splitlines()] == [
+        f"{role} for GPU {gpu}" for gpu in ("8.6", "12.0") for role in ("audio", "video", "fusion")
+    ]
+    assert "there is none yet" in built.stderr
+    again = _engines(tmp_path, "build", "--compute-capability", "8.6", "--max-batch", "4")
+    assert again.stdout.count("is there already") == 3
+    listed = _engines(tmp_path, "list").stdout.splitlines()
+    assert len(listed) == 7
+    assert listed[0].startswith("starter audio: tensorrt_rtx ")
+    assert listed[-1] == f"6 plans in {tmp_path / 'emostream' / 'plans'}"
+    assert _engines(tmp_path, "clean").stdout.startswith("removed 6 plans, ")
+    assert _engines(tmp_path, "list").stdout.startswith("0 plans in ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--compute-capability", "eight"), "--compute-capability is 'eight', expected numbers such as 8.6,8.9,12.0"),
+        (("--engine", "openvino"), "engine 'openvino' has no plans; expected tensorrt"),
+        (("--bundle", "nowhere"), "bundle nowhere does not exist"),
+    ],
+)
+def test_a_wrong_option_is_refused_in_one_line(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    refused = _engines(tmp_path, "build", *arguments)
+    assert refused.returncode in (1, 2)
+    assert refused.stderr.startswith(f"emostream: error: {message}")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_session_loads_nothing_that_only_compiling_needs() -> None:
+    code = (
+        "import sys, streamer.cli, streamer.pipeline, engines.backends.choose; "
+        "sys.exit(bool({'onnx', 'torch', 'tensorrt_rtx', 'cuda'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
