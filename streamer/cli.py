@@ -102,10 +102,13 @@ def _emostream(
         ),
     ] = STARTER,
     engine: Annotated[
-        str, typer.Option(metavar="auto|openvino|onnxruntime", help="What runs the networks.", rich_help_panel=_Model)
+        str,
+        typer.Option(
+            metavar="auto|openvino|onnxruntime|tensorrt", help="What runs the networks.", rich_help_panel=_Model
+        ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|fp32|bf16", help="Arithmetic of the networks.", rich_help_panel=_Model)
+        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of the networks.", rich_help_panel=_Model)
     ] = "auto",
     face_model: Annotated[
         Path | None,

@@ -31,8 +31,8 @@ class Config:
         mic: `default`, index, part of a name, or file; `none`; or None: the default one, if there is one.
         input: a file or URL with both; excludes the other two.
         bundle: folder or .zip; the starter that ships with emostream if not given.
-        engine: `auto`, `openvino` or `onnxruntime`.
-        precision: `auto`, `fp32` or `bf16`.
+        engine: `auto`, `openvino`, `onnxruntime` or `tensorrt`.
+        precision: `auto`, `fp32`, `bf16` or `fp16`.
         publish: ZeroMQ endpoint to bind.
         stream: name of the stream in topics.
         output: file for events as JSON Lines; `-` for standard output.

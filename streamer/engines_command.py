@@ -37,7 +37,7 @@ def build(
     ] = None,
 ) -> None:
     """Build the plans of a bundle; those that are there already are left."""
-    from engines.backends.gpu import Gpu, find_gpu
+    from engines.backends.cuda import Gpu, find_gpu
     from engines.compile.builder import Profile
     from engines.compile.flavour import ComputeCapability, find_flavour
     from engines.compile.plan_cache import PlanCache

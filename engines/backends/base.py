@@ -47,7 +47,7 @@ class Engine(ABC):
     Attributes:
         name: of the runtime, as `--engine` takes it.
         device: what it runs on.
-        precision: of its arithmetic: `fp32` or `bf16`.
+        precision: of its arithmetic: `fp32`, `bf16` or `fp16`.
     """
 
     name: str

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import cast
 
 from engines.backends.base import Engine
-from engines.backends.onnxruntime import OnnxRuntimeEngine
+from engines.backends.cuda import find_gpu
+from engines.backends.onnxruntime import OnnxRuntimeEngine, has_cuda
 from engines.backends.openvino import OpenVinoEngine, Precision
 from engines.bundle import Bundle
-from engines.errors import ConfigError
+from engines.compile.flavour import find_flavour, installed_flavours, refuse_gpu
+from engines.errors import ConfigError, EngineError
 
-__all__ = ["ENGINE_NAMES", "choose_engine"]
+__all__ = ["ENGINE_NAMES", "PRECISIONS", "choose_engine"]
 
-ENGINE_NAMES = ("auto", "openvino", "onnxruntime")
+PRECISIONS: dict[str, tuple[str, ...]] = {
+    "openvino": ("fp32", "bf16"),
+    "onnxruntime": ("fp32",),
+    "tensorrt": ("fp16",),
+}
+"""What each engine computes in; `auto` is the best of them that the machine has."""
+
+ENGINE_NAMES = ("auto", *PRECISIONS)
 
 
 def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[Engine, str]:
@@ -22,14 +31,41 @@ def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[E
 
     Raises:
         ConfigError: there is no such engine, or it has no such precision.
+        EngineError: TensorRT is asked for and not installed.
     """
     if name not in ENGINE_NAMES:
         raise ConfigError(f"there is no engine {name!r}; expected one of {', '.join(ENGINE_NAMES)}")
-    if precision not in get_args(Precision):
-        raise ConfigError(f"there is no precision {precision!r}; expected auto, fp32 or bf16")
+    known = sorted({each for precisions in PRECISIONS.values() for each in precisions})
+    if precision not in ("auto", *known):
+        raise ConfigError(f"there is no precision {precision!r}; expected auto, {', '.join(known)}")
+    reason = "as asked"
+    if name == "auto":
+        name, reason = _best(precision)
+    if precision not in ("auto", *PRECISIONS[name]):
+        others = [other for other, precisions in PRECISIONS.items() if precision in precisions]
+        raise ConfigError(
+            f"engine {name} computes in {' or '.join(PRECISIONS[name])}, not {precision}; take --precision auto or "
+            f"--engine {' or '.join(others)}"
+        )
+    if name == "tensorrt":
+        from engines.backends.tensorrt import TensorRTEngine  # it needs onnx, which only its extra brings
+
+        flavour = find_flavour()
+        return TensorRTEngine(bundle, flavour), f"{flavour} on the GPU, {reason}"
     if name == "onnxruntime":
-        if precision == "bf16":
-            raise ConfigError("engine onnxruntime computes in fp32 only; take --precision fp32 or --engine openvino")
-        return OnnxRuntimeEngine(bundle), "onnxruntime on the CPU, as asked"
-    reason = "as asked" if name == "openvino" else "the default where no GPU engine is installed"
+        return OnnxRuntimeEngine(bundle), f"onnxruntime {'with CUDA' if has_cuda() else 'on the CPU'}, {reason}"
     return OpenVinoEngine(bundle, cast("Precision", precision)), f"openvino on the CPU, {reason}"
+
+
+def _best(precision: str) -> tuple[str, str]:
+    """The engine for `--engine auto`, and why: TensorRT where it is installed and serves the GPU, else OpenVINO."""
+    if precision != "auto":
+        return next((name, f"the default for {precision}") for name in PRECISIONS if precision in PRECISIONS[name])
+    if not installed_flavours():
+        return "openvino", "the default where no GPU engine is installed"
+    try:
+        gpu = find_gpu()
+        refuse_gpu(find_flavour(), gpu.capability)
+    except EngineError as error:
+        return "openvino", f"since {error}"
+    return "tensorrt", f"since there is a {gpu}"

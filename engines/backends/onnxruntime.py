@@ -1,4 +1,4 @@
-"""ONNX Runtime in fp32: the portable reference that other engines are compared with."""
+"""ONNX Runtime in fp32: the portable reference of the other engines, and a way to a GPU from ordinary wheels alone."""
 
 from __future__ import annotations
 
@@ -11,20 +11,29 @@ from engines.backends.base import FloatArray, HostEngine
 from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole
 from engines.errors import EngineError
 
-__all__ = ["OnnxRuntimeEngine", "open_session"]
+__all__ = ["OnnxRuntimeEngine", "has_cuda", "open_session"]
+
+_CUDA = "CUDAExecutionProvider"
 
 
 class OnnxRuntimeEngine(HostEngine):
-    """The networks of a bundle in ONNX Runtime on the CPU."""
+    """The networks of a bundle in ONNX Runtime: with CUDA where onnxruntime-gpu is installed, else on the CPU."""
 
     name = "onnxruntime"
-    device = "CPU"
     precision = "fp32"
 
-    def __init__(self, bundle: Bundle, threads: int = 0) -> None:
-        """Remember the bundle; `threads` = 0 takes every core."""
+    def __init__(self, bundle: Bundle, threads: int = 0, *, cuda: bool = True) -> None:
+        """Remember the bundle.
+
+        Args:
+            bundle: to run.
+            threads: of the CPU; 0 takes every core.
+            cuda: whether a GPU may be taken.
+        """
         super().__init__(bundle)
         self._threads = threads
+        self._cuda = cuda and has_cuda()
+        self.device = "GPU" if self._cuda else "CPU"
         self._sessions: dict[NetworkRole, Any] = {}
 
     def load(self) -> None:
@@ -32,9 +41,15 @@ class OnnxRuntimeEngine(HostEngine):
         for role in NETWORK_ROLES:
             model = self.model(role)
             try:
-                self._sessions[role] = open_session(model, self._threads)
+                session = open_session(model, self._threads, cuda=self._cuda)
             except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
                 raise EngineError(f"ONNX Runtime can't load {self.bundle.network_file(role)}: {error}") from None
+            if self._cuda and _CUDA not in session.get_providers():
+                raise EngineError(
+                    "onnxruntime-gpu can't use the GPU: CUDA's or cuDNN's libraries are missing or don't fit; "
+                    'install `"onnxruntime-gpu[cuda,cudnn]"`, or take --engine openvino'
+                )
+            self._sessions[role] = session
 
     def model(self, role: NetworkRole) -> str | bytes:
         """The ONNX model of one network: its file, or its bytes."""
@@ -54,12 +69,23 @@ class OnnxRuntimeEngine(HostEngine):
         return np.asarray(result, dtype=np.float32)
 
 
-def open_session(model: str | bytes, threads: int = 0) -> Any:
-    """An inference session on the CPU, of a file or of a model's bytes; `threads` = 0 takes every core."""
+def has_cuda() -> bool:
+    """Whether the ONNX Runtime that is installed is the one for NVIDIA's GPUs."""
+    import onnxruntime
+
+    return _CUDA in onnxruntime.get_available_providers()
+
+
+def open_session(model: str | bytes, threads: int = 0, *, cuda: bool = False) -> Any:
+    """An inference session of a file or of a model's bytes; `threads` = 0 takes every core of the CPU."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if cuda:
+        onnxruntime.preload_dlls()  # of the wheels that bring CUDA
+        providers.insert(0, (_CUDA, {"use_tf32": "0"}))  # fp32 means fp32
+    return onnxruntime.InferenceSession(model, options, providers=providers)

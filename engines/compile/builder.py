@@ -79,6 +79,8 @@ def build_plan(
         shapes.set_shape(spec.name, smallest, optimum, largest)
     config: trt.IBuilderConfig = builder.create_builder_config()
     config.add_optimization_profile(shapes)
+    if (user_allocation := getattr(api.BuilderFlag, "REQUIRE_USER_ALLOCATION", None)) is not None:
+        config.set_flag(user_allocation)  # without it, TensorRT for RTX can't be captured in a CUDA graph
     if progress is not None:
         config.progress_monitor = _monitor(api, progress)
     if capability is not None:

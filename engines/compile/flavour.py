@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from engines.errors import EngineError
 
-__all__ = ["FLAVOURS", "ComputeCapability", "Flavour", "FlavourName", "find_flavour", "installed_flavours"]
+__all__ = [
+    "ComputeCapability",
+    "Flavour",
+    "FlavourName",
+    "find_flavour",
+    "installed_flavours",
+    "refuse_gpu",
+]
 
 FlavourName = Literal["tensorrt", "tensorrt_rtx"]
-FLAVOURS: tuple[FlavourName, ...] = get_args(FlavourName)
 
 ComputeCapability = tuple[int, int]
 """Generation of a GPU, such as (8, 9)."""
@@ -59,7 +65,7 @@ class Flavour:
 
 def installed_flavours() -> tuple[Flavour, ...]:
     """Those that can be imported here, `tensorrt` first."""
-    return tuple(flavour for name in FLAVOURS if (flavour := _imported(name)) is not None)
+    return tuple(flavour for name in _OLDEST if (flavour := _imported(name)) is not None)
 
 
 def find_flavour(*, ahead_of_time: bool = False) -> Flavour:
@@ -80,6 +86,21 @@ def find_flavour(*, ahead_of_time: bool = False) -> Flavour:
         if not ahead_of_time
         else 'plans for GPUs that aren\'t there need TensorRT for RTX; `pip install "emostream[tensorrt]"`'
     )
+
+
+def refuse_gpu(flavour: Flavour, capability: ComputeCapability) -> None:
+    """Whether a flavour serves a GPU; asked before anything is built.
+
+    Raises:
+        EngineError: it does not.
+    """
+    known = flavour.capabilities
+    if known is not None and capability not in known:
+        dotted = ["{}.{}".format(*each) for each in (capability, *known)]
+        raise EngineError(
+            f"{flavour} has no plans for compute capability {dotted[0]}, only for {', '.join(dotted[1:])}; for other "
+            "GPUs install tensorrt, see the GPU section of the README"
+        )
 
 
 def _imported(name: FlavourName) -> Flavour | None:

@@ -97,7 +97,7 @@ def examine(bundle: Bundle, segments: Sequence[NetworkInputs]) -> Numerics:
     Raises:
         EngineError: the FP16 graphs can't be made, or ONNX Runtime failed.
     """
-    with OnnxRuntimeEngine(bundle) as full, Fp16OnnxRuntimeEngine(bundle) as half:
+    with OnnxRuntimeEngine(bundle, cuda=False) as full, Fp16OnnxRuntimeEngine(bundle, cuda=False) as half:
         expected, found = (_embedded(Recognizer(bundle, engine), segments) for engine in (full, half))
     networks: dict[NetworkRole, NetworkNumerics] = {}
     decisions: dict[HeadName, DecisionChange] = {}

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from engines.backends.gpu import Gpu
+from engines.backends.cuda import Gpu
 from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole
 from engines.compile.builder import Profile, build_plan
-from engines.compile.flavour import ComputeCapability, Flavour
+from engines.compile.flavour import ComputeCapability, Flavour, refuse_gpu
 from engines.compile.fp16 import GRAPH_VERSION, to_fp16
 from engines.compile.plan_cache import PlanCache, PlanKey
-from engines.errors import EngineError
 
 __all__ = ["Plan", "Target", "Watch", "plans_of"]
 
@@ -38,12 +37,7 @@ class Target:
     profile: Profile
 
     def __post_init__(self) -> None:
-        known = self.flavour.capabilities
-        if known is not None and self.capability not in known:
-            raise EngineError(
-                f"{self.flavour} has no plans for compute capability {_dotted(self.capability)}, only for "
-                f"{', '.join(map(_dotted, known))}; for other GPUs install tensorrt, see the GPU section of the README"
-            )
+        refuse_gpu(self.flavour, self.capability)
 
     @property
     def capability(self) -> ComputeCapability:
@@ -53,7 +47,7 @@ class Target:
     @property
     def gpu_name(self) -> str:
         """What a plan is for: TensorRT times its kernels on one GPU; that for RTX leaves it to the first run."""
-        return _dotted(self.capability) if self.flavour.ahead_of_time else str(self.gpu)
+        return "{}.{}".format(*self.capability) if self.flavour.ahead_of_time else str(self.gpu)
 
     def key(self, onnx: str) -> PlanKey:
         """The key of a network with this SHA-256."""
@@ -115,7 +109,3 @@ def _build(bundle: Bundle, role: NetworkRole, target: Target, watch: Watch | Non
         target.capability if target.flavour.ahead_of_time else None,
         watch and (lambda done: watch(role, done)),
     )
-
-
-def _dotted(capability: ComputeCapability) -> str:
-    return "{}.{}".format(*capability)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from engines.backends import choose
 from engines.backends.base import Batch
 from engines.backends.choose import choose_engine
+from engines.backends.cuda import Gpu
 from engines.backends.onnxruntime import OnnxRuntimeEngine
 from engines.backends.openvino import OpenVinoEngine, _reason
 from engines.bundle import Bundle
+from engines.compile.flavour import Flavour
 from engines.errors import ConfigError, EngineError
 from engines.frontend.segmenter import Segment
 from engines.recognizer import Recognizer
@@ -104,15 +108,68 @@ def test_recognizer_sorts_out_missing_modalities(bundle, batch):
     assert scores.by_label[scores.label] == max(scores.by_label.values())
 
 
-def test_choice(bundle):
+def _choice(monkeypatch, flavours, gpu):
+    def find():
+        if isinstance(gpu, str):
+            raise EngineError(gpu)
+        return gpu
+
+    monkeypatch.setattr(choose, "installed_flavours", lambda: flavours)
+    monkeypatch.setattr(choose, "find_flavour", lambda: flavours[0])
+    monkeypatch.setattr(choose, "find_gpu", find)
+
+
+RTX = Flavour("tensorrt_rtx", "1.7", SimpleNamespace(ComputeCapability=SimpleNamespace(__members__=["NONE", "SM89"])))
+FULL = Flavour("tensorrt", "11.0", None)
+
+
+@pytest.mark.parametrize(
+    ("flavours", "gpu", "line"),
+    [
+        ((), "no GPU", "openvino on the CPU, the default where no GPU engine is installed"),
+        ((RTX,), "no GPU can be reached", "openvino on the CPU, since no GPU can be reached"),
+        ((RTX,), Gpu("A", (8, 9)), "tensorrt_rtx 1.7 on the GPU, since there is a A (8.9)"),
+        ((FULL, RTX), Gpu("B", (9, 0)), "tensorrt 11.0 on the GPU, since there is a B (9.0)"),
+    ],
+)
+def test_auto_takes_the_gpu_where_one_is_served(bundle, monkeypatch, flavours, gpu, line):
+    _choice(monkeypatch, flavours, gpu)
     engine, reason = choose_engine("auto", bundle)
-    assert (engine.name, "openvino on the CPU" in reason) == ("openvino", True)
-    with pytest.raises(ConfigError, match="there is no engine 'cuda'; expected one of auto, openvino, onnxruntime"):
+    assert (engine.name, reason) == ("tensorrt" if "GPU, since" in line else "openvino", line)
+
+
+def test_auto_says_that_the_gpu_is_not_served(bundle, monkeypatch):
+    _choice(monkeypatch, (RTX,), Gpu("H200", (9, 0)))
+    engine, reason = choose_engine("auto", bundle)
+    assert engine.name == "openvino"
+    assert reason.startswith("openvino on the CPU, since tensorrt_rtx 1.7 has no plans for compute capability 9.0")
+
+
+def test_a_precision_chooses_among_the_engines(bundle, monkeypatch):
+    _choice(monkeypatch, (RTX,), Gpu("A", (8, 9)))
+    assert choose_engine("auto", bundle, "bf16")[1] == "openvino on the CPU, the default for bf16"
+    assert choose_engine("auto", bundle, "fp16")[1] == "tensorrt_rtx 1.7 on the GPU, the default for fp16"
+
+
+def test_a_wrong_choice_is_refused(bundle):
+    with pytest.raises(ConfigError, match="no engine 'cuda'; expected one of auto, openvino, onnxruntime, tensorrt"):
         choose_engine("cuda", bundle)
-    with pytest.raises(ConfigError, match="fp32 only"):
+    with pytest.raises(
+        ConfigError, match="onnxruntime computes in fp32, not bf16; take --precision auto or --engine o"
+    ):
         choose_engine("onnxruntime", bundle, "bf16")
-    with pytest.raises(ConfigError, match="expected auto, fp32 or bf16"):
+    with pytest.raises(
+        ConfigError, match="tensorrt computes in fp16, not fp32; take --precision auto or --engine openvino or onnx"
+    ):
+        choose_engine("tensorrt", bundle, "fp32")
+    with pytest.raises(ConfigError, match="there is no precision 'fp7'; expected auto, bf16, fp16, fp32"):
         choose_engine("openvino", bundle, "fp7")
+
+
+def test_a_named_engine_that_is_not_installed_is_refused(bundle, monkeypatch):
+    monkeypatch.setattr(choose, "find_flavour", lambda: (_ for _ in ()).throw(EngineError("TensorRT is not installed")))
+    with pytest.raises(EngineError, match="TensorRT is not installed"):
+        choose_engine("tensorrt", bundle)
 
 
 @pytest.mark.parametrize("make", [OnnxRuntimeEngine, OpenVinoEngine])
@@ -173,6 +230,7 @@ def watch(event, args):
 sys.addaudithook(watch)
 from engines.backends.openvino import OpenVinoEngine
 from engines.bundle import Bundle
+from engines.compile.flavour import Flavour
 
 with OpenVinoEngine(Bundle.load(sys.argv[1])):
     os.write(1, b"loaded\\n")

@@ -84,7 +84,7 @@ def test_devices_lists_or_says_why_not():
         (["--input", "http://user:secret@127.0.0.1:9/x.mp4"], "http://127.0.0.1:9/x.mp4 can't be opened"),
         (["--input", "{clip}", "--camera", "0"], "leave out --camera and --mic"),
         (["--input", "{clip}", "--engine", "cuda"], "expected one of auto, openvino, onnxruntime"),
-        (["--input", "{clip}", "--precision", "int3"], "expected auto, fp32 or bf16"),
+        (["--input", "{clip}", "--precision", "int3"], "expected auto, bf16, fp16, fp32"),
         (["--input", "{clip}", "--stream", "My Desk"], "My Desk"),
         (["--input", "{clip}", "--duration", "-1"], "expected seconds above 0"),
         (["--input", "{clip}", "--av-offset-ms", "9e9"], "expected -2000 to 2000"),

@@ -28,8 +28,10 @@ def evaluate(
     modality: options.Modality = "both",
     cache: options.Cache = None,
     face_model: options.FaceModel = None,
-    engine: Annotated[str, typer.Option(metavar="auto|openvino|onnxruntime", help="Runtime of the networks.")] = "auto",
-    precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16", help="Arithmetic of the engine.")] = "auto",
+    engine: Annotated[
+        str, typer.Option(metavar="auto|openvino|onnxruntime|tensorrt", help="Runtime of the networks.")
+    ] = "auto",
+    precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of the engine.")] = "auto",
     jobs: options.Jobs = 0,
 ) -> None:
     """Measure a bundle on a data set: accuracy, recall and calibration of each head after 1, 3 and all segments.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.backends.gpu import Gpu
+from engines.backends.cuda import Gpu
 from engines.bundle import NETWORK_ROLES, Bundle
 from engines.compile.builder import Profile, build_plan
 from engines.compile.flavour import Flavour, find_flavour
