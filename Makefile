@@ -25,6 +25,7 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.latency --preset compact
 	$(BIN)/python -m benchmarks.latency --preset paper
 	$(BIN)/python -m benchmarks.frontend
+	$(BIN)/python -m benchmarks.fp16
 
 accuracy: $(VENV)/ready
 	$(BIN)/python -m benchmarks.accuracy

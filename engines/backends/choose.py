@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import cast
 
 from engines.backends.base import Engine
-from engines.backends.cuda import find_gpu
+from engines.backends.cuda import find_gpu, is_installed
 from engines.backends.onnxruntime import OnnxRuntimeEngine, has_cuda
 from engines.backends.openvino import OpenVinoEngine, Precision
 from engines.bundle import Bundle
-from engines.compile.flavour import find_flavour, installed_flavours, refuse_gpu
+from engines.compile.flavour import find_flavour, refuse_gpu
 from engines.errors import ConfigError, EngineError
 
 __all__ = ["ENGINE_NAMES", "PRECISIONS", "choose_engine"]
@@ -61,7 +61,7 @@ def _best(precision: str) -> tuple[str, str]:
     """The engine for `--engine auto`, and why: TensorRT where it is installed and serves the GPU, else OpenVINO."""
     if precision != "auto":
         return next((name, f"the default for {precision}") for name in PRECISIONS if precision in PRECISIONS[name])
-    if not installed_flavours():
+    if not is_installed():
         return "openvino", "the default where no GPU engine is installed"
     try:
         gpu = find_gpu()

@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from typing_extensions import Self
 
 from engines.errors import EngineError
 
-__all__ = ["Cuda", "Gpu", "find_gpu"]
+__all__ = ["Cuda", "Gpu", "find_gpu", "is_installed"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -35,6 +36,11 @@ class Gpu:
 
     def __str__(self) -> str:
         return "{} ({}.{})".format(self.name, *self.capability)
+
+
+def is_installed() -> bool:
+    """Whether there is the package that reaches the GPU; it says nothing of a GPU or a driver."""
+    return find_spec("cuda") is not None and find_spec("cuda.bindings") is not None
 
 
 def find_gpu() -> Gpu:
@@ -111,12 +117,12 @@ class Cuda:
     def stream(self) -> int:
         """A stream that waits for no other."""
         flag = self._api.CUstream_flags.CU_STREAM_NON_BLOCKING
-        return int(self._owned(self._call(self._api.cuStreamCreate, flag)[0], self._api.cuStreamDestroy))
+        return int(self._owned(self._call(self._api.cuStreamCreate, int(flag))[0], self._api.cuStreamDestroy))
 
     def event(self) -> int:
         """An event, to make one stream wait for another."""
         flag = self._api.CUevent_flags.CU_EVENT_DISABLE_TIMING
-        return int(self._owned(self._call(self._api.cuEventCreate, flag)[0], self._api.cuEventDestroy))
+        return int(self._owned(self._call(self._api.cuEventCreate, int(flag))[0], self._api.cuEventDestroy))
 
     def upload(self, target: int, source: Bytes, stream: int) -> None:
         """Copy pinned host memory to the device, in the order of the stream."""

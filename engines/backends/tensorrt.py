@@ -66,11 +66,10 @@ class TensorRTEngine(Engine):
         target = Target(flavour, gpu, self._profile)
         with ExitStack() as stack:
             cuda = stack.enter_context(Cuda())
-            networks = {
-                plan.role: _Network(cuda, flavour, plan.role, plan.data)
-                for plan in plans_of(self.bundle, target, PlanCache())
-            }
+            networks: dict[NetworkRole, _Network] = {}
             stack.callback(networks.clear)  # what TensorRT holds is freed before CUDA's context is
+            for plan in plans_of(self.bundle, target, PlanCache()):
+                networks[plan.role] = _Network(cuda, flavour, plan.role, plan.data)
             self._program = _Program(cuda, networks, self.bundle, self._profile.largest)
             for count in range(1, min(_WARM, self._profile.largest) + 1):
                 self._program.warm_up((count, count, count))

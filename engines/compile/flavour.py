@@ -17,7 +17,6 @@ __all__ = [
     "Flavour",
     "FlavourName",
     "find_flavour",
-    "installed_flavours",
     "refuse_gpu",
 ]
 
@@ -63,13 +62,8 @@ class Flavour:
         return tuple(sorted((int(kind[:-1]), int(kind[-1])) for kind in kinds))
 
 
-def installed_flavours() -> tuple[Flavour, ...]:
-    """Those that can be imported here, `tensorrt` first."""
-    return tuple(flavour for name in _OLDEST if (flavour := _imported(name)) is not None)
-
-
 def find_flavour(*, ahead_of_time: bool = False) -> Flavour:
-    """The flavour to take.
+    """The flavour that is installed, `tensorrt` rather than `tensorrt_rtx`.
 
     Args:
         ahead_of_time: plans are wanted for GPUs that aren't there.
@@ -77,8 +71,9 @@ def find_flavour(*, ahead_of_time: bool = False) -> Flavour:
     Raises:
         EngineError: none is installed that can do it.
     """
-    for flavour in installed_flavours():
-        if flavour.ahead_of_time or not ahead_of_time:
+    for name in _OLDEST:
+        flavour = _imported(name)
+        if flavour is not None and (flavour.ahead_of_time or not ahead_of_time):
             return flavour
     raise EngineError(
         'TensorRT is not installed; for RTX GPUs `pip install "emostream[tensorrt]"`, for others see the GPU section '

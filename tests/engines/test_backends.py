@@ -114,7 +114,7 @@ def _choice(monkeypatch, flavours, gpu):
             raise EngineError(gpu)
         return gpu
 
-    monkeypatch.setattr(choose, "installed_flavours", lambda: flavours)
+    monkeypatch.setattr(choose, "is_installed", lambda: bool(flavours))
     monkeypatch.setattr(choose, "find_flavour", lambda: flavours[0])
     monkeypatch.setattr(choose, "find_gpu", find)
 

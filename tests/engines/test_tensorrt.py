@@ -11,7 +11,7 @@ from engines.backends.cuda import Gpu, find_gpu
 from engines.backends.onnxruntime import OnnxRuntimeEngine
 from engines.backends.tensorrt import TensorRTEngine
 from engines.bundle import NETWORK_ROLES, Bundle
-from engines.compile.flavour import Flavour, installed_flavours
+from engines.compile.flavour import Flavour, find_flavour, refuse_gpu
 from engines.compile.fp16 import to_fp16
 from engines.compile.numerics import Fp16OnnxRuntimeEngine
 from engines.compile.plans import Plan
@@ -134,11 +134,12 @@ def test_on_a_real_gpu_the_embeddings_stay_within_a_percent(name: str) -> None:
     gpu = _gpu()
     if isinstance(gpu, str):
         pytest.skip(f"needs a GPU: {gpu}")
-    served = [each for each in installed_flavours() if each.capabilities is None or gpu.capability in each.capabilities]
-    if not served:
-        pytest.skip(f"needs a TensorRT that serves {gpu}")
+    try:
+        refuse_gpu(find_flavour(), gpu.capability)
+    except EngineError as error:
+        pytest.skip(str(error))
     batch = _batch(*BATCHES[name])
-    with OnnxRuntimeEngine(BUNDLE, cuda=False) as exact, TensorRTEngine(BUNDLE, served[0], largest=4) as engine:
+    with OnnxRuntimeEngine(BUNDLE, cuda=False) as exact, TensorRTEngine(BUNDLE, largest=4) as engine:
         expected = exact.embed(batch)
         for _ in range(3):
             _assert_equal(engine.embed(batch), expected, 0.01)
