@@ -6,6 +6,7 @@ The small form of what `emostream-train reproduce` shows on a larger set of them
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,12 @@ from trainer.training.compute import Compute
 from trainer.training.recipe import RECIPES
 from trainer.training.stages import Plan
 
+SMALL = replace(
+    COMPACT,
+    name="small",
+    audio=replace(COMPACT.audio, channels=(24, 48, 64, 64, 64)),
+    video=replace(COMPACT.video, channels=(12, 24, 48, 96, 96), mirrored=False),
+)
 SINGLE = {"audio", "audio-original", "audio-15", "video", "video-original"}
 
 
@@ -33,7 +40,7 @@ def test_fused_beats_voice_and_face_on_strangers(tmp_path):
     prepared = prepare(read_dataset("rml", tmp_path / "rml", ReadOptions()), tmp_path / "cache", jobs=2)
     corpus = Corpus.of(prepared, store_of(tmp_path / "cache", None))
     plan = Plan(
-        preset=COMPACT,
+        preset=SMALL,
         recipe=RECIPES["scratch"].with_epochs(16),
         audio_weights=None,
         video_weights=None,
