@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Subset
 from trainer.networks.graphs import Graph
 from trainer.training.compute import Compute
 from trainer.training.data import Examples, Rows
+from trainer.training.memory import keep_memory
 
 __all__ = ["Embedded", "embed"]
 
@@ -51,6 +52,7 @@ def embed(graph: Graph, examples: Examples, trained: npt.NDArray[np.bool_], comp
     Returns:
         The embeddings in the order of the examples.
     """
+    keep_memory()
     graph = graph.to(compute.device).eval()
     none = torch.zeros(0, *graph.output.shape, device=compute.device)
     parts = [(none.cpu(), graph.network.classify(none).cpu())]

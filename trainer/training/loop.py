@@ -34,6 +34,7 @@ from trainer.training.compute import Compute
 from trainer.training.data import Example, Examples
 from trainer.training.files import replace_file, writing
 from trainer.training.manners import own_signals, quiet
+from trainer.training.memory import keep_memory
 from trainer.training.recipe import Schedule
 
 __all__ = ["load_trained", "make_ready", "train"]
@@ -70,6 +71,7 @@ def train(
     Raises:
         TrainingError: the loss is not finite, or `place` can't be written.
     """
+    keep_memory()
     with writing(place):
         _begin(place, identity)
         _run(graph, examples, schedule, place, seed, compute)
