@@ -18,13 +18,22 @@ from typing import BinaryIO, Literal
 import msgspec
 import platformdirs
 
-from engines.bundle import NetworkRole
+from engines.bundle import NETWORK_ROLES, NetworkRole
 
 __all__ = ["PlanCache", "PlanHeader", "PlanKey", "StoredPlan"]
 
 _MAGIC = b"emostream plan 1\n"
 _MAX_HEADER_BYTES = 1 << 16
 _SUFFIX = ".plan"
+_DIFFERENCES = (
+    ("gpu", "is for GPU {}, not {}"),
+    ("flavour", "is of {}, not {}"),
+    ("version", "is of version {}, not {}"),
+    ("graph", "is of graph {}, not {}"),
+    ("precision", "is in {}, not {}"),
+    ("largest", "takes batches up to {}, not {}"),
+    ("optimum", "is for batches of {}, not {}"),
+)
 
 
 class PlanKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,20 +64,13 @@ class PlanKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Names the key in a file name."""
         return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:32]
 
-    def difference(self, other: PlanKey) -> str:
-        """What of another plan of the same network doesn't fit, as "it is for GPU X, not Y"."""
-        for name, words in (
-            ("gpu", "is for GPU {}, not {}"),
-            ("flavour", "is of {}, not {}"),
-            ("version", "is of version {}, not {}"),
-            ("graph", "is of graph {}, not {}"),
-            ("largest", "takes batches up to {}, not {}"),
-            ("optimum", "is for batches of {}, not {}"),
-        ):
-            theirs, ours = getattr(other, name), getattr(self, name)
-            if theirs != ours:
-                return f"it {words.format(theirs, ours)}"
-        return "it is of another precision"
+    def differences(self, other: PlanKey) -> list[str]:
+        """What of another plan of the same network doesn't fit, such as "is for GPU X, not Y"."""
+        return [
+            words.format(getattr(other, name), getattr(self, name))
+            for name, words in _DIFFERENCES
+            if getattr(other, name) != getattr(self, name)
+        ]
 
 
 class PlanHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,8 +145,8 @@ class PlanCache:
         return file
 
     def plans(self) -> list[StoredPlan]:
-        """Every plan there is, damaged ones too, in the order of their files."""
-        return [_stored(file) for file in sorted(self.folder.glob(f"*/*{_SUFFIX}"))]
+        """Every plan there is, damaged ones too and last; by bundle, GPU and role."""
+        return sorted((_stored(file) for file in self.folder.glob(f"*/*{_SUFFIX}")), key=_place)
 
     def clean(self) -> list[StoredPlan]:
         """Remove every plan, and what interrupted builds have left; returns what was there.
@@ -164,13 +166,33 @@ class PlanCache:
         return (_stored(file) for file in sorted(self._file(key).parent.glob(f"*{_SUFFIX}")))
 
     def _why_not(self, key: PlanKey) -> str:
-        others = [key.difference(each.header.key) for each in self._of_network(key) if each.header is not None]
-        return f"there is a plan, but {others[0]}" if others else "there is none yet"
+        others = [key.differences(each.header.key) for each in self._of_network(key) if each.header is not None]
+        if not others:
+            return "there is none yet"
+        nearest = min(others, key=len)
+        return f"there is a plan, but it {' and '.join(nearest)}"
 
 
 def _outdated(old: PlanKey, new: PlanKey) -> bool:
     """Whether only the version of the flavour, or that of the graph, tells them apart."""
     return msgspec.structs.replace(old, version=new.version, graph=new.graph) == new
+
+
+def _place(plan: StoredPlan) -> tuple[object, ...]:
+    header = plan.header
+    if header is None:
+        return (1, plan.file)
+    key = header.key
+    return (
+        0,
+        header.bundle,
+        key.flavour,
+        key.version,
+        key.gpu,
+        key.largest,
+        NETWORK_ROLES.index(header.role),
+        plan.file,
+    )
 
 
 def _stored(file: Path) -> StoredPlan:

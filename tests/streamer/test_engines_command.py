@@ -25,8 +25,10 @@ def test_plans_are_built_listed_and_removed(tmp_path: Path) -> None:
     again = _engines(tmp_path, "build", "--compute-capability", "8.6", "--max-batch", "4")
     assert again.stdout.count("is there already") == 3
     listed = _engines(tmp_path, "list").stdout.splitlines()
-    assert len(listed) == 7
-    assert listed[0].startswith("starter audio: tensorrt_rtx ")
+    assert [line.split(":")[0] for line in listed[:-1]] == [
+        f"starter {role}" for role in ("audio", "video", "fusion")
+    ] * 2
+    assert [line.split("GPU ")[1].split(",")[0] for line in listed[:-1]] == ["12.0"] * 3 + ["8.6"] * 3
     assert listed[-1] == f"6 plans in {tmp_path / 'emostream' / 'plans'}"
     assert _engines(tmp_path, "clean").stdout.startswith("removed 6 plans, ")
     assert _engines(tmp_path, "list").stdout.startswith("0 plans in ")

@@ -85,7 +85,7 @@ def test_plans_for_several_gpus_and_batch_sizes_lie_side_by_side(
         for capability, largest in (((8, 9), 16), ((8, 6), 16), ((8, 9), 4)):
             next(iter(plans_of(BUNDLE, Target(rtx, capability, Profile(largest)), cache)))
     assert caplog.messages[1].endswith("there is a plan, but it is for GPU 8.9, not 8.6")
-    assert caplog.messages[2].endswith("but it takes batches up to 16, not 4")
+    assert caplog.messages[2].endswith("there is a plan, but it takes batches up to 16, not 4")
     assert len(cache.plans()) == 3
 
 
