@@ -16,7 +16,9 @@ import typer
 from benchmarks.accuracy_plot import plot
 from benchmarks.accuracy_report import markdown
 from benchmarks.calm import ClipCalm, clip_calm
+from benchmarks.command import run_command
 from benchmarks.machine import Machine
+from benchmarks.real import REAL_CLIPS, REAL_DATA, VIDEO_SUFFIXES
 from benchmarks.tables import shown_path, today, write_json, write_text
 from engines.bundle import Bundle
 from engines.errors import ConfigError, EmostreamError
@@ -32,8 +34,6 @@ finished, and takes the figures of that training. Then runs emostream with the s
 clips, and counts how often it changes its mind. Writes NAME.md, NAME.json and NAME.png.
 """
 
-_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
 _RECIPE = ("content", "recipe", "seed")  # what of a manifest's training two bundles share that are the same but in bits
 
 
@@ -69,9 +69,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command(help=_HELP)
 def _accuracy(
-    voices: Annotated[Path, typer.Option(help="Folder of RAVDESS's speech.")] = _DATA / "ravdess_speech",
-    faces: Annotated[Path, typer.Option(help="File of FER2013.")] = _DATA / "fer2013.npz",
-    clips: Annotated[Path, typer.Option(help="Folder of real clips.")] = _DATA / "clips",
+    voices: Annotated[Path, typer.Option(help="Folder of RAVDESS's speech.")] = REAL_DATA / "ravdess_speech",
+    faces: Annotated[Path, typer.Option(help="File of FER2013.")] = REAL_DATA / "fer2013.npz",
+    clips: Annotated[Path, typer.Option(help="Folder of real clips.")] = REAL_CLIPS,
     bundle: Annotated[Path, typer.Option(help="The bundle that the clips are shown to.")] = STARTER,
     work: Annotated[Path, typer.Option(help="Folder of the training; goes on where it was.")] = Path("build/starter"),
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("benchmarks/results"),
@@ -109,7 +109,7 @@ def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) ->
     trained, shown = Bundle.load(fresh), Bundle.load(bundle)
     same = all(trained.manifest.training.get(key) == shown.manifest.training.get(key) for key in _RECIPE)
     options = [] if bundle == STARTER else ["--bundle", shown_path(bundle)]
-    files = sorted(each for each in clips.iterdir() if each.suffix in _SUFFIXES)
+    files = sorted(each for each in clips.iterdir() if each.suffix in VIDEO_SUFFIXES)
     return Report(
         benchmark="accuracy",
         date=today(),
@@ -125,10 +125,7 @@ def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) ->
 
 def main() -> None:
     """Run the command; a failure prints one line, with exit code 1."""
-    try:
-        app(prog_name="python -m benchmarks.accuracy")
-    except EmostreamError as error:
-        sys.exit(f"benchmarks.accuracy: error: {error}")
+    run_command(app, "accuracy")
 
 
 if __name__ == "__main__":

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from benchmarks.command import run_command
 from benchmarks.machine import Machine
+from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import markdown_table, shown_path, today, write_json, write_text
 from engines.bundle import Bundle
 from engines.compile.numerics import HEADROOM, Numerics, examine
-from engines.errors import ConfigError, EmostreamError
+from engines.errors import ConfigError
 from engines.frontend.detectors import ViolaJones
 from engines.frontend.segmenter import Segment
 from engines.offline import OfflineRecording
@@ -29,8 +30,7 @@ single segments. ONNX Runtime rounds to FP16 and computes much in float32, so th
 the largest activation of the float32 networks is searched. Writes NAME.md and NAME.json.
 """
 
-_CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
-_SUFFIXES = {".avi", ".flac", ".mkv", ".mov", ".mp4", ".wav", ".webm"}
+_SUFFIXES = VIDEO_SUFFIXES | {".flac", ".wav"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command(help=_HELP)
 def _fp16(
     bundle: Annotated[Path, typer.Option(help="A bundle.")] = STARTER,
-    clips: Annotated[Path, typer.Option(help="Folder of real recordings.")] = _CLIPS,
+    clips: Annotated[Path, typer.Option(help="Folder of real recordings.")] = REAL_CLIPS,
     every: Annotated[int, typer.Option(min=1, help="Take one of so many recordings.")] = 1,
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("benchmarks/results"),
     name: Annotated[str | None, typer.Option(help="Name of the report's files; fp16-PRESET if not given.")] = None,
@@ -73,7 +73,7 @@ def _fp16(
     if not files:
         raise ConfigError(f"{clips} holds no recordings; name a folder of yours with --clips")
     options = [] if bundle == STARTER else ["--bundle", shown_path(bundle)]
-    options += [] if clips == _CLIPS else ["--clips", shown_path(clips)]
+    options += [] if clips == REAL_CLIPS else ["--clips", shown_path(clips)]
     options += [] if every == 1 else ["--every", str(every)]
     result = measure(bundle, files, shlex.join(["python", "-m", "benchmarks.fp16", *options]))
     name = name or f"fp16-{result.bundle['preset']}"
@@ -160,10 +160,7 @@ def markdown(result: Report) -> str:
 
 def main() -> None:
     """Run the command; a failure prints one line, with exit code 1."""
-    try:
-        app(prog_name="python -m benchmarks.fp16")
-    except EmostreamError as error:
-        sys.exit(f"benchmarks.fp16: error: {error}")
+    run_command(app, "fp16")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in emostream, and before anything loads NumPy
 
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +15,13 @@ from typing import Annotated
 import cv2
 import typer
 
+from benchmarks.command import run_command
 from benchmarks.frontend_cost import HEIGHT, PER_SECOND, WIDTH, ClipCost, clip_cost, warm_up
 from benchmarks.machine import Machine, load_average
 from benchmarks.material import actor_clip
+from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_json, write_text
-from engines.errors import ConfigError, EmostreamError
+from engines.errors import ConfigError
 
 __all__ = ["Report", "main", "markdown", "measure"]
 
@@ -35,8 +36,6 @@ Everything is called from one thread; OpenCV and, unless OPENBLAS_NUM_THREADS sa
 in emostream.
 """
 
-_REAL_CLIPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
-_SUFFIXES = {".avi", ".mkv", ".mov", ".mp4", ".webm"}
 _MS_HEAD = ("count", "mean", "median", "p99", "max")
 _VIDEO = {"vision": "all of a frame", "search": "search", "follow": "follow"}
 _OTHERS = {"mel": "log-Mel and deltas, a segment", "voice": "voice activity, a chunk", "cut": "cut, a segment"}
@@ -66,7 +65,7 @@ def _frontend(
 ) -> None:
     for missing in (each for each in clip or () if not each.is_file()):
         raise ConfigError(f"clip {missing} does not exist; expected a recording")
-    real = sorted(each for each in _REAL_CLIPS.glob("*") if each.suffix in _SUFFIXES)
+    real = sorted(each for each in REAL_CLIPS.glob("*") if each.suffix in VIDEO_SUFFIXES)
     options = [part for each in clip or () for part in ("--clip", shown_path(each))]
     options += [] if clip or real else ["--seconds", f"{seconds:g}"]
     result = measure(
@@ -135,10 +134,7 @@ def markdown(report: Report) -> str:
 
 def main() -> None:
     """Run the command; a failure prints one line, with exit code 1."""
-    try:
-        app(prog_name="python -m benchmarks.frontend")
-    except EmostreamError as error:
-        sys.exit(f"benchmarks.frontend: error: {error}")
+    run_command(app, "frontend")
 
 
 def _rows(report: Report, names: dict[str, str]) -> list[tuple[str, ...]]:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.command import run_command
 from benchmarks.latency_plot import plot
 from benchmarks.latency_report import LATENCY_STAGES, Report, report
 from benchmarks.material import Clip, actor_clip, untrained_bundle
 from benchmarks.session import run_session
 from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_json, write_text
 from engines.bundle import Bundle
-from engines.errors import ConfigError, EmostreamError
+from engines.errors import ConfigError
 from trainer.networks.presets import PRESETS
 
 __all__ = ["main", "markdown", "measure"]
@@ -133,10 +134,7 @@ def markdown(result: Report, name: str) -> str:
 
 def main() -> None:
     """Run the command; a failure prints one line, with exit code 1."""
-    try:
-        app(prog_name="python -m benchmarks.latency")
-    except EmostreamError as error:
-        sys.exit(f"benchmarks.latency: error: {error}")
+    run_command(app, "latency")
 
 
 def _verdict(result: Report) -> str:

@@ -27,6 +27,7 @@ from engines.heads import HEAD_NAMES, HeadName, LinearSVM, load_heads
 __all__ = [
     "FORMAT_VERSION",
     "HEADS_FILE",
+    "HEAD_NETWORKS",
     "MANIFEST_FILE",
     "NETWORK_ROLES",
     "Bundle",
@@ -42,6 +43,9 @@ HEADS_FILE = "heads.npz"
 
 NetworkRole = Literal["audio", "video", "fusion"]
 NETWORK_ROLES: tuple[NetworkRole, ...] = ("audio", "video", "fusion")
+
+HEAD_NETWORKS: dict[HeadName, NetworkRole] = {"audio": "audio", "video": "video", "fused": "fusion"}
+"""The network whose embedding each head takes."""
 
 _log = logging.getLogger("emostream")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -265,10 +269,9 @@ def _listed(tensors: tuple[TensorSpec, ...]) -> str:
 
 
 def _check_heads(given: Path, manifest: Manifest, heads: Mapping[HeadName, LinearSVM]) -> None:
-    sizes = {"audio": "audio", "video": "video", "fused": "fusion"}
     for name in HEAD_NAMES:
         head = heads[name]
-        size = manifest.networks[sizes[name]].output.shape[0]  # type: ignore[index]
+        size = manifest.networks[HEAD_NETWORKS[name]].output.shape[0]
         if head.classes != len(manifest.labels) or head.features != size:
             raise BundleError(
                 f"bundle {given}: {HEADS_FILE} head {name!r} takes {head.features} features and gives {head.classes} "

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole
 from engines.errors import ConfigError, PublishError
 from engines.starter import STARTER
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from engines.bundle import NetworkRole
 
 __all__ = ["app"]
 
@@ -37,7 +39,11 @@ def build(
     ] = None,
 ) -> None:
     """Build the plans of a bundle; those that are there already are left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     from engines.backends.cuda import Gpu, find_gpu
+    from engines.bundle import NETWORK_ROLES, Bundle
     from engines.compile.builder import Profile
     from engines.compile.flavour import ComputeCapability, find_flavour
     from engines.compile.plan_cache import PlanCache

@@ -186,8 +186,8 @@ class _Program:
         """Embeddings of some rows of a batch: of `voices`, of `faces`, and of the pairs that either begins with."""
         _, heard, seen = counts
         mel, clip, _ = _regions((heard, seen), self._in_sizes)
-        self._in_host[mel : mel + heard * self._in_sizes[0]] = _raw(batch.mel[voices])
-        self._in_host[clip : clip + seen * self._in_sizes[1]] = _raw(batch.clip[faces])
+        self._fill(mel, batch.mel, voices)
+        self._fill(clip, batch.clip, faces)
         self._execute(counts)
         rows = heard, seen, counts[0]
         starts = _regions(rows, self._out_sizes)
@@ -195,6 +195,12 @@ class _Program:
             self._out_host[start : start + count * size].view(np.float32).reshape(count, size // 4).copy()
             for start, count, size in zip(starts[:-1], rows, self._out_sizes, strict=True)
         )
+
+    def _fill(self, start: int, source: npt.NDArray[Any], rows: list[int]) -> None:
+        """Copy some rows, once, to where the upload begins with them."""
+        shape = (len(rows), *source.shape[1:])
+        target = self._in_host[start : start + math.prod(shape) * source.itemsize].view(source.dtype).reshape(shape)
+        np.take(source, np.array(rows, np.intp), axis=0, out=target, mode="clip")  # "raise" would copy twice
 
     def _execute(self, counts: Counts) -> None:
         self._cuda.use()
@@ -252,7 +258,3 @@ def _regions(counts: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]
     for count, size in zip(counts, sizes, strict=True):
         starts.append(starts[-1] + -(-count * size // _ALIGNMENT) * _ALIGNMENT)
     return tuple(starts)
-
-
-def _raw(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    return np.ascontiguousarray(rows).reshape(-1).view(np.uint8)

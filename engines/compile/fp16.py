@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engines.errors import EngineError
 
-__all__ = ["GRAPH_VERSION", "half_tensors", "to_fp16"]
+__all__ = ["GRAPH_VERSION", "half_tensors", "load_network", "to_fp16"]
 
 GRAPH_VERSION = 1
 """Counts the changes to what `to_fp16` makes of a network; plans of an older graph are built anew."""
@@ -37,7 +37,7 @@ def to_fp16(file: Path) -> onnx.ModelProto:
     Raises:
         EngineError: the file is no such network, or holds a weight that FP16 can't.
     """
-    model = _load(file)
+    model = load_network(file)
     graph = model.graph
     halves = half_tensors(model)
     outputs = {each.name for each in graph.output}
@@ -74,7 +74,12 @@ def half_tensors(model: onnx.ModelProto) -> set[str]:
     return found
 
 
-def _load(file: Path) -> onnx.ModelProto:
+def load_network(file: Path) -> onnx.ModelProto:
+    """One network of a bundle, with the types and shapes of all its tensors.
+
+    Raises:
+        EngineError: the file is no network.
+    """
     try:
         model = onnx.shape_inference.infer_shapes(onnx.load(file), check_type=True, strict_mode=True)
     except Exception as error:  # noqa: BLE001 - protobuf's and the checker's exceptions share no base but Exception

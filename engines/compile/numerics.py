@@ -11,8 +11,8 @@ import numpy.typing as npt
 import onnx
 
 from engines.backends.onnxruntime import OnnxRuntimeEngine, open_session
-from engines.bundle import Bundle, NetworkRole
-from engines.compile.fp16 import half_tensors, to_fp16
+from engines.bundle import HEAD_NETWORKS, Bundle, NetworkRole
+from engines.compile.fp16 import half_tensors, load_network, to_fp16
 from engines.heads import HeadName
 from engines.pooling import Features
 from engines.recognizer import NetworkInputs, Recognizer
@@ -25,7 +25,6 @@ HEADROOM = 8.0
 T = TypeVar("T")
 
 _BATCH = 8
-_HEADS: dict[NetworkRole, HeadName] = {"audio": "audio", "video": "video", "fusion": "fused"}
 
 
 class Fp16OnnxRuntimeEngine(OnnxRuntimeEngine):
@@ -101,7 +100,7 @@ def examine(bundle: Bundle, segments: Sequence[NetworkInputs]) -> Numerics:
         expected, found = (_embedded(Recognizer(bundle, engine), segments) for engine in (full, half))
     networks: dict[NetworkRole, NetworkNumerics] = {}
     decisions: dict[HeadName, DecisionChange] = {}
-    for role, head in _HEADS.items():
+    for head, role in HEAD_NETWORKS.items():
         rows = [i for i, features in enumerate(expected) if features.get(head) is not None]
         if not rows:
             continue
@@ -129,7 +128,7 @@ def _largest(
     bundle: Bundle, role: NetworkRole, inputs: Sequence[tuple[npt.NDArray[Any] | None, ...]]
 ) -> tuple[str, float]:
     """The activation of one float32 network that comes nearest to FP16's largest number, and its magnitude."""
-    model = onnx.shape_inference.infer_shapes(onnx.load(bundle.network_file(role)))
+    model = load_network(bundle.network_file(role))
     kinds = {each.name: each for each in (*model.graph.value_info, *model.graph.output)}
     given = {each.name for each in model.graph.output}
     names = [name for name in half_tensors(model) if kinds[name].type.tensor_type.elem_type == onnx.TensorProto.FLOAT]

@@ -81,14 +81,12 @@ class PlanHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bundle: name of the bundle that it was first built for.
         role: of the network.
         sha256: of the plan (hex).
-        size: of the plan, in bytes.
     """
 
     key: PlanKey
     bundle: str
     role: NetworkRole
     sha256: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ class PlanCache:
             return None, f"{file} is damaged"
         return plan, ""
 
-    def store(self, key: PlanKey, plan: bytes, *, bundle: str, role: NetworkRole) -> Path:
+    def store(self, key: PlanKey, plan: bytes, *, bundle: str, role: NetworkRole) -> None:
         """Keep a plan; those of the same network and GPU that it takes the place of are removed.
 
         Raises:
@@ -130,7 +128,7 @@ class PlanCache:
         """
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
-        header = PlanHeader(key, bundle, role, hashlib.sha256(plan).hexdigest(), len(plan))
+        header = PlanHeader(key, bundle, role, hashlib.sha256(plan).hexdigest())
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".plan-", delete=False) as stream:
             try:
                 stream.writelines((_MAGIC, msgspec.json.encode(header), b"\n", plan))
@@ -142,7 +140,6 @@ class PlanCache:
         for other in self._of_network(key):
             if other.file != file and (other.header is None or _outdated(other.header.key, key)):
                 other.file.unlink(missing_ok=True)
-        return file
 
     def plans(self) -> list[StoredPlan]:
         """Every plan there is, damaged ones too and last; by bundle, GPU and role."""
