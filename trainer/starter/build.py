@@ -80,8 +80,8 @@ def build(job: StarterJob, out: Path, progress: Progress) -> tuple[Bundle, dict[
     read, training = face_training(job)
     video, faces = training.embeddings()
     model = fused(job, EVERYONE, faces)
-    voice_svm, fused_svm = model.svms(job, EVERYONE)
-    face_svm = train_svm(faces.known, faces.known_labels, len(LABELS), c=job.recipe.face_c, names=LABELS)
+    voice_svm, fused_svm = model.voice_svm(job, job.trained(EVERYONE)), model.fused_svm(job)
+    face_svm = _face_svm(job, faces, np.ones_like(faces.invented))
     progress("everyone: fusion and heads")
     calibrations, figures = _measured(
         job, folds, [found for _, found in parts], (voice_svm, face_svm, fused_svm), read, faces
@@ -108,16 +108,20 @@ def _measured(
     groups = np.array([next((f.name for f in folds if subject in f.held_out), "") for subject in corpus.subjects])
     clean = np.flatnonzero(~read.public.copies)
     one_each = np.arange(len(clean))
-    still = Decided(one_each, np.ones_like(one_each), face_svm.decisions(faces.public[clean]), clean)
+
+    def calibrated_face(svm: SVM) -> Calibration:
+        still = Decided(one_each, np.ones_like(one_each), svm.decisions(faces.public[clean]), clean)
+        return _calibrated(svm, still, read.public.labels[clean], one_each)
+
     calibrations: dict[HeadName, Calibration] = {
         "audio": _calibrated(voice_svm, voice, corpus.labels[voice.recordings], corpus.subjects[voice.recordings]),
-        "video": _calibrated(face_svm, still, read.public.labels[clean], one_each),
+        "video": calibrated_face(face_svm),
         "fused": _calibrated(fused_svm, public, corpus.labels[public.recordings], corpus.subjects[public.recordings]),
     }
     face_head = calibrations["video"].head
     figures = {
-        "audio": measure_voice(calibrations["audio"].method, voice, job.voices, groups),
-        "video": measure_face(face_head, read, faces),
+        "audio": measure_voice(calibrations["audio"].method, voice, Decided.of(parts, "real"), job.voices, groups),
+        "video": measure_face(face_head, calibrated_face(_face_svm(job, faces, ~faces.invented)).head, read, faces),
         "fused": measure_fusion(
             calibrations["fused"].method,
             calibrations["audio"].method,
@@ -129,6 +133,11 @@ def _measured(
         ),
     }
     return calibrations, figures
+
+
+def _face_svm(job: StarterJob, faces: FaceEmbeddings, learnt: npt.NDArray[np.bool_]) -> SVM:
+    known, labels = faces.known[learnt], faces.known_labels[learnt]
+    return train_svm(known, labels, len(LABELS), c=job.recipe.face_c, names=LABELS)
 
 
 def _calibrated(svm: SVM, decided: Decided, labels: npt.NDArray[np.int64], subjects: npt.NDArray[Any]) -> Calibration:
@@ -154,7 +163,8 @@ def _manifest(
         files={},
         training={
             "method": "AlexNet on RAVDESS's voices; C3D inflated from a 2-D network on FER2013's stills and tuned on "
-            "moving clips of them; deep belief network on label-matched pairs of voice and face; heads on prefixes",
+            "moving clips of them; deep belief network on label-matched pairs of voice and face; heads on prefixes. "
+            "Invented people are in the training of the deep belief network and the heads alone",
             "recordings": int((~job.voices.invented).sum()),
             "subjects": len({each for fold in folds for each in fold.held_out}),
             "pictures": len(read.train.pictures),

@@ -20,7 +20,7 @@ from trainer.networks.initial import he_weights
 from trainer.networks.presets import VideoShape
 from trainer.networks.stills import C2D
 from trainer.networks.weights import take_video_weights
-from trainer.starter.faces import Faces
+from trainer.starter.faces import Faces, Split
 from trainer.starter.kept import kept
 from trainer.starter.recipe import LABELS, StarterRecipe
 from trainer.stills.examples import StillClips, StillCrops
@@ -40,7 +40,7 @@ Ints = npt.NDArray[np.int64]
 
 _MOVING = 2  # further clips of each tested face, to measure three segments
 
-FACE_SETS = ("known", "public", *(f"private-{number}" for number in range(1 + _MOVING)), "decided-2d")
+FACE_SETS = ("known", "drawn", "public", *(f"private-{number}" for number in range(1 + _MOVING)), "decided-2d")
 """What is embedded, and can be side by side."""
 
 
@@ -49,7 +49,7 @@ class FaceEmbeddings:
     """What the finished video network makes of faces.
 
     Attributes:
-        known: float32 [N, E], of moving clips of training pictures.
+        known: float32 [N, E], of moving clips of training pictures, then of drawn ones.
         known_labels: int64 [N].
         invented: bool [N], whether a known face is a drawn one.
         public: float32 [P, E], of still clips of the public test split, every picture of it.
@@ -71,7 +71,7 @@ class FaceTraining:
 
     Attributes:
         faces: FER2013.
-        drawn: pictures of invented people.
+        drawn: pictures of invented people, which only heads and fusion learn from.
         drawn_labels: int64, the class of each.
         recipe: how.
         shape: of the network.
@@ -89,22 +89,14 @@ class FaceTraining:
     seed: int
     compute: Compute
 
-    @cached_property
-    def _pictures(self) -> tuple[Picture, ...]:
-        return (*self.faces.train.pictures, *self.drawn)
-
-    @cached_property
-    def _labels(self) -> Ints:
-        return np.concatenate([self.faces.train.labels, self.drawn_labels])
-
     def stills(self) -> StillGraph:
-        """The twin for pictures, trained on every picture."""
-        shape = self.shape
+        """The twin for pictures, trained on every picture of the training split."""
+        shape, own = self.shape, self.faces.train
         network = C2D(len(LABELS), shape)
         he_weights(network, torch.Generator().manual_seed(self.seed))
         graph = StillGraph(network, shape, torch.zeros(shape.planes, 1, 1, 1), 1.0)
-        seen = StillCrops(self._pictures, self._labels)
-        varied = StillCrops(self._pictures, self._labels, varied=True)
+        seen = StillCrops(own.pictures, own.labels)
+        varied = StillCrops(own.pictures, own.labels, varied=True)
         self._train(graph, varied, self.recipe.stills, "stills", lambda: fit_video_statistics(graph, seen))
         return graph
 
@@ -124,17 +116,17 @@ class FaceTraining:
             graph.std = twin.std
 
         chosen = self._even(self.recipe.clip_pictures, "clips")
-        clips = StillClips([self._pictures[at] for at in chosen], self._labels[chosen], varied=True)
+        clips = StillClips(chosen.pictures, chosen.labels, varied=True)
         self._train(graph, clips, self.recipe.clips, "clips", inflate)
         return graph
 
     def embeddings(self) -> tuple[Graph, FaceEmbeddings]:
         """The finished network as it is exported, and its embeddings of the faces that heads and fusion need."""
-        chosen = self._known
+        known, drawn = self._known.labels, self.drawn_labels
         found = FaceEmbeddings(
-            known=self.embed("known"),
-            known_labels=self._labels[chosen],
-            invented=chosen >= len(self.faces.train.pictures),
+            known=np.concatenate([self.embed("known"), self.embed("drawn")]),
+            known_labels=np.concatenate([known, drawn]),
+            invented=np.arange(len(known) + len(drawn)) >= len(known),
             public=self.embed("public"),
             private=np.stack([self.embed(f"private-{number}") for number in range(1 + _MOVING)]),
             decided_2d=self.embed("decided-2d"),
@@ -143,7 +135,8 @@ class FaceTraining:
 
     def embed(self, name: str) -> npt.NDArray[Any]:
         """One of `FACE_SETS`: the finished network's embeddings of a set of faces; made once, then kept."""
-        identity = f"{self._identity('clips', self.recipe.clips)} {self.recipe.known_faces}"
+        own = {"known": self.recipe.known_faces, "drawn": self._drawn_identity}.get(name)
+        identity = f"{self._identity('clips', self.recipe.clips)} {own}"
         return kept(self.place / f"{name}.npz", identity, lambda: {"array": self._made(name)})["array"]
 
     def _made(self, name: str) -> npt.NDArray[Any]:
@@ -151,8 +144,9 @@ class FaceTraining:
         if name == "decided-2d":
             return self._decided(as_exported(self.stills()), StillCrops(private.pictures, private.labels))
         if name == "known":
-            pictures = [self._pictures[at] for at in self._known]
-            clips = StillClips(pictures, self._labels[self._known], varied=True)
+            clips = StillClips(self._known.pictures, self._known.labels, varied=True)
+        elif name == "drawn":
+            clips = StillClips(self.drawn, self.drawn_labels, varied=True)
         elif name == "public":
             clips = StillClips(public.pictures, public.labels)
         else:
@@ -167,20 +161,20 @@ class FaceTraining:
     def _decided(self, graph: Graph, crops: Examples) -> Ints:
         return np.asarray(embed(graph, crops, np.zeros(len(crops), bool), self.compute).logits.argmax(axis=1), np.int64)
 
-    @property
-    def _known(self) -> Ints:
-        return np.union1d(self._even(self.recipe.known_faces, "known"), self._drawn)
+    @cached_property
+    def _known(self) -> Split:
+        return self._even(self.recipe.known_faces, "known")
 
     @property
-    def _drawn(self) -> Ints:
-        return np.arange(len(self.faces.train.pictures), len(self._labels))
+    def _drawn_identity(self) -> str:
+        return hashlib.sha256(b"".join(np.ascontiguousarray(each.image).tobytes() for each in self.drawn)).hexdigest()
 
-    def _even(self, count: int, purpose: str) -> Ints:
-        """Some pictures at random, of each class equally many where there are as many; sorted."""
+    def _even(self, count: int, purpose: str) -> Split:
+        """Some training pictures at random, of each class equally many where there are as many."""
         rng = np.random.default_rng((self.seed, *purpose.encode()))
-        labels, share = self._labels, -(-count // len(LABELS))
+        labels, share = self.faces.train.labels, -(-count // len(LABELS))
         chosen = [rng.permutation(np.flatnonzero(labels == index))[:share] for index in range(len(LABELS))]
-        return np.sort(np.concatenate(chosen))
+        return self.faces.train.only(np.sort(np.concatenate(chosen)))
 
     def _train(
         self, graph: VideoGraph, examples: Examples, schedule: Schedule, stage: str, begin: Callable[[], None]
@@ -193,7 +187,6 @@ class FaceTraining:
 
     def _identity(self, stage: str, schedule: Schedule) -> str:
         """Names everything that a stage depends on."""
-        drawn = hashlib.sha256(b"".join(np.ascontiguousarray(each.image).tobytes() for each in self.drawn)).hexdigest()
         earlier = (self.recipe.stills, self.recipe.clip_pictures) if stage == "clips" else ()
-        parts = (stage, schedule, earlier, self.shape, self.faces.sha256, drawn, self.seed, self.compute.precision)
+        parts = (stage, schedule, earlier, self.shape, self.faces.sha256, self.seed, self.compute.precision)
         return hashlib.sha256(repr(parts).encode()).hexdigest()

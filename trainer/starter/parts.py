@@ -74,7 +74,7 @@ class StarterJob:
     threads: int
 
     def stages(self, part: Fold) -> Stages:
-        """The training of one model of voices."""
+        """The training of one model of voices; its network learns from real people alone."""
         plan = Plan(
             preset=self.preset,
             recipe=self.recipe.as_recipe,
@@ -85,10 +85,11 @@ class StarterJob:
             seed=self.seed,
             compute=self.compute,
         )
-        return Stages(self.voices.corpus, self.trained(part), plan, self.place / part.name, finish=as_exported)
+        real = self.trained(part) & ~self.voices.invented
+        return Stages(self.voices.corpus, real, plan, self.place / part.name, finish=as_exported)
 
     def trained(self, part: Fold) -> npt.NDArray[np.bool_]:
-        """Which recordings a part learns from, bool [R]."""
+        """Which recordings the fusion and the heads of a part learn from, bool [R]."""
         return ~np.isin(self.voices.corpus.subjects, part.held_out)
 
     def drawn(self) -> Corpus:
@@ -147,13 +148,15 @@ class Fused:
     pair_rows: PrefixRows
     voices: npt.NDArray[np.int64]
 
-    def svms(self, job: StarterJob, part: Fold) -> tuple[SVM, SVM]:
-        """The SVMs of voice and fusion, on what the model learnt from."""
-        labels, trained = job.voices.corpus.labels, job.trained(part)
-        rows, used = self.voice_rows, trained[self.voice_rows.recordings]
-        voice = _svm(rows.features[used], labels[rows.recordings[used]], rows.weights[used], job.recipe.voice_c)
-        pairs = self.pair_rows
-        return voice, _svm(pairs.features, labels[self.voices[pairs.recordings]], pairs.weights, job.recipe.fused_c)
+    def voice_svm(self, job: StarterJob, trained: npt.NDArray[np.bool_]) -> SVM:
+        """The voice's SVM, on the recordings `trained`, bool [R]."""
+        labels, rows, used = job.voices.corpus.labels, self.voice_rows, trained[self.voice_rows.recordings]
+        return _svm(rows.features[used], labels[rows.recordings[used]], rows.weights[used], job.recipe.voice_c)
+
+    def fused_svm(self, job: StarterJob) -> SVM:
+        """The fusion's SVM, on all pairs."""
+        labels, pairs = job.voices.corpus.labels, self.pair_rows
+        return _svm(pairs.features, labels[self.voices[pairs.recordings]], pairs.weights, job.recipe.fused_c)
 
 
 def fused(job: StarterJob, part: Fold, faces: FaceEmbeddings) -> Fused:
@@ -184,10 +187,10 @@ def strangers(job: StarterJob, part: Fold) -> tuple[Fold, Arrays]:
     """What a model makes of the actors that it never heard, alone and beside faces that nobody trained on.
 
     Returns:
-        The part, and decisions of its SVMs by name: `voice` [N, P] on prefixes (`voice_recordings`, `voice_lengths`),
-        and for pairs with faces of the `public` and `private` test split, agreeing, and `other` ones of the private
-        split with another label: `NAME` [N, P], `NAME_recordings` [N], `NAME_lengths` [N], `NAME_faces` [N], places in
-        the split.
+        The part, and decisions of its SVMs by name: `voice` [N, P] on prefixes (`voice_recordings`, `voice_lengths`);
+        `real` likewise, of an SVM that learnt from no invented people; and for pairs with faces of the `public` and
+        `private` test split, agreeing, and `other` ones of the private split with another label: `NAME` [N, P],
+        `NAME_recordings` [N], `NAME_lengths` [N], `NAME_faces` [N], places in the split.
     """
     limit_threads(job.threads)
     read, training = face_training(job)
@@ -201,14 +204,15 @@ def strangers(job: StarterJob, part: Fold) -> tuple[Fold, Arrays]:
 
 def _strangers(job: StarterJob, part: Fold, read: Faces, faces: FaceEmbeddings) -> Arrays:
     model, corpus = fused(job, part, faces), job.voices.corpus
-    voice_svm, fused_svm = model.svms(job, part)
-    held_out = ~job.trained(part)[model.voice_rows.recordings]
-    rows = model.voice_rows
-    found: Arrays = {
-        "voice": known_decisions(voice_svm, rows.features[held_out]),
-        "voice_recordings": rows.recordings[held_out],
-        "voice_lengths": rows.lengths[held_out],
-    }
+    trained, rows, fused_svm = job.trained(part), model.voice_rows, model.fused_svm(job)
+    held_out = ~trained[rows.recordings]
+    found: Arrays = {}
+    for name, learnt in (("voice", trained), ("real", trained & ~job.voices.invented)):
+        found |= {
+            name: known_decisions(model.voice_svm(job, learnt), rows.features[held_out]),
+            f"{name}_recordings": rows.recordings[held_out],
+            f"{name}_lengths": rows.lengths[held_out],
+        }
     rng = np.random.default_rng((job.seed, *part.name.encode(), 1))
     voices = np.unique(rows.recordings[held_out])
     nobody = np.zeros(len(voices), bool)
