@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import platformdirs
@@ -23,26 +23,21 @@ from engines.archive import MANIFEST_FILE, MAX_MANIFEST_BYTES, remove, sha256_of
 from engines.errors import BundleError
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, LEVELS, MEL_BANDS, MEL_FRAMES
 from engines.heads import HEAD_NAMES, HeadName, LinearSVM, load_heads
+from engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
 
 __all__ = [
     "FORMAT_VERSION",
     "HEADS_FILE",
     "HEAD_NETWORKS",
     "MANIFEST_FILE",
-    "NETWORK_ROLES",
     "Bundle",
     "Manifest",
-    "NetworkRole",
     "NetworkSpec",
-    "TensorSpec",
     "write_manifest",
 ]
 
 FORMAT_VERSION = 1
 HEADS_FILE = "heads.npz"
-
-NetworkRole = Literal["audio", "video", "fusion"]
-NETWORK_ROLES: tuple[NetworkRole, ...] = ("audio", "video", "fusion")
 
 HEAD_NETWORKS: dict[HeadName, NetworkRole] = {"audio": "audio", "video": "video", "fused": "fusion"}
 """The network whose embedding each head takes."""
@@ -51,17 +46,6 @@ _log = logging.getLogger("emostream")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One input or output of a network: its name, type, and shape without the leading batch axis."""
-
-    name: str
-    dtype: Literal["float32", "uint8"]
-    shape: tuple[int, ...]
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.dtype} [{', '.join(map(str, ('batch', *self.shape)))}]"
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

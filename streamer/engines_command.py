@@ -15,7 +15,7 @@ from engines.starter import STARTER
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from engines.bundle import NetworkRole
+    from engines.tensors import NetworkRole
 
 __all__ = ["app"]
 
@@ -43,11 +43,12 @@ def build(
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from engines.backends.cuda import Gpu, find_gpu
-    from engines.bundle import NETWORK_ROLES, Bundle
+    from engines.bundle import Bundle
     from engines.compile.builder import Profile
     from engines.compile.flavour import ComputeCapability, find_flavour
     from engines.compile.plan_cache import PlanCache
     from engines.compile.plans import Target, plans_of
+    from engines.tensors import NETWORK_ROLES
 
     if engine != "tensorrt":
         raise ConfigError(f"engine {engine!r} has no plans; expected tensorrt")

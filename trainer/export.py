@@ -20,19 +20,11 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from engines.bundle import (
-    HEADS_FILE,
-    MANIFEST_FILE,
-    Bundle,
-    Manifest,
-    NetworkRole,
-    NetworkSpec,
-    TensorSpec,
-    write_manifest,
-)
+from engines.bundle import HEADS_FILE, MANIFEST_FILE, Bundle, Manifest, NetworkSpec, write_manifest
 from engines.errors import ConfigError, PublishError
 from engines.frontend.settings import FRONTEND
 from engines.heads import HeadName, LinearSVM, save_heads
+from engines.tensors import NetworkRole, TensorSpec
 from trainer.networks.graphs import Graph
 from trainer.networks.presets import Preset
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from engines.bundle import Bundle, NetworkRole
+from engines.bundle import Bundle
+from engines.tensors import NetworkRole
 
 __all__ = ["Batch", "Embeddings", "Engine", "HostEngine"]
 

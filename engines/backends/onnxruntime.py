@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.backends.base import FloatArray, HostEngine
-from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole
+from engines.bundle import Bundle
 from engines.errors import EngineError
+from engines.tensors import NETWORK_ROLES, NetworkRole
 
 __all__ = ["OnnxRuntimeEngine", "has_cuda", "open_session"]
 

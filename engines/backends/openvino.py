@@ -13,8 +13,9 @@ import numpy.typing as npt
 import platformdirs
 
 from engines.backends.base import FloatArray, HostEngine
-from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole
+from engines.bundle import Bundle
 from engines.errors import EngineError
+from engines.tensors import NETWORK_ROLES, NetworkRole
 
 __all__ = ["OpenVinoEngine", "cpu_has_bf16"]
 

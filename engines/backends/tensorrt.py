@@ -6,22 +6,21 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from engines.backends.base import Batch, Embeddings, Engine
 from engines.backends.cuda import Cuda, find_gpu
-from engines.bundle import NETWORK_ROLES, Bundle, NetworkRole, TensorSpec
-from engines.compile.builder import Profile, logger_of
+from engines.backends.loaded_plan import LoadedPlan
+from engines.bundle import Bundle
+from engines.compile.builder import Profile
 from engines.compile.flavour import Flavour, find_flavour
 from engines.compile.plan_cache import PlanCache
 from engines.compile.plans import Target, plans_of
 from engines.errors import EngineError
-
-if TYPE_CHECKING:
-    import tensorrt as trt
+from engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
 
 __all__ = ["TensorRTEngine"]
 
@@ -66,10 +65,10 @@ class TensorRTEngine(Engine):
         target = Target(flavour, gpu, self._profile)
         with ExitStack() as stack:
             cuda = stack.enter_context(Cuda())
-            networks: dict[NetworkRole, _Network] = {}
+            networks: dict[NetworkRole, LoadedPlan] = {}
             stack.callback(networks.clear)  # what TensorRT holds is freed before CUDA's context is
             for plan in plans_of(self.bundle, target, PlanCache()):
-                networks[plan.role] = _Network(cuda, flavour, plan.role, plan.data)
+                networks[plan.role] = LoadedPlan(cuda, flavour, plan.role, plan.data)
             self._program = _Program(cuda, networks, self.bundle, self._profile.largest)
             for count in range(1, min(_WARM, self._profile.largest) + 1):
                 self._program.warm_up((count, count, count))
@@ -103,66 +102,10 @@ def _parts(batch: Batch, largest: int) -> Parts:
         yield voices[part], faces[part], list(range(len(batch.pairs)))[part]
 
 
-class _Network:
-    """One plan on the device, with a context for each batch size that it has run."""
-
-    def __init__(self, cuda: Cuda, flavour: Flavour, role: NetworkRole, plan: bytes) -> None:
-        self._api, self._role = flavour.api, role
-        self._logger = logger_of(flavour)
-        runtime: trt.Runtime = self._api.Runtime(self._logger)
-        self._runtime = runtime
-        engine: trt.ICudaEngine | None = runtime.deserialize_cuda_engine(plan)
-        if engine is None:
-            raise EngineError(
-                f"{flavour} can't load the {role} plan: {self._logger.last_error}; `emostream engines clean` removes it"
-            )
-        self._engine = engine
-        # The contexts of one network never run at once, so that they can share their scratch memory.
-        self._scratch_size = engine.device_memory_size_v2
-        self._scratch = cuda.memory(self._scratch_size)
-        self._contexts: dict[int, Any] = {}
-
-    def enqueue(self, count: int, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int], stream: int) -> None:
-        """Put a run on `count` segments into a stream.
-
-        Args:
-            count: segments.
-            shapes: of the inputs, without the batch axis.
-            addresses: of inputs and output.
-            stream: which.
-        """
-        context = self._contexts.get(count)
-        if context is None:
-            context = self._contexts[count] = self._context()
-            for name, shape in shapes.items():
-                context.set_input_shape(name, (count, *shape))
-        for name, address in addresses.items():
-            context.set_tensor_address(name, address)
-        if not context.execute_async_v3(stream):
-            raise EngineError(f"TensorRT failed in the {self._role} network: {self._logger.last_error}")
-
-    def _context(self) -> Any:
-        engine: Any = self._engine
-        user_managed = self._api.ExecutionContextAllocationStrategy.USER_MANAGED
-        if hasattr(self._api, "DynamicShapesKernelSpecializationStrategy"):  # TensorRT for RTX, which compiles late
-            config = engine.create_runtime_config()
-            config.set_execution_context_allocation_strategy(user_managed)
-            config.dynamic_shapes_kernel_specialization_strategy = (
-                self._api.DynamicShapesKernelSpecializationStrategy.EAGER
-            )
-            context = engine.create_execution_context(config)
-        else:
-            context = engine.create_execution_context(user_managed)
-        if context is None:
-            raise EngineError(f"TensorRT can't run the {self._role} network: {self._logger.last_error}")
-        context.set_device_memory(self._scratch, self._scratch_size)
-        return context
-
-
 class _Program:
     """The chain from a batch's inputs to its embeddings, in memory that is allotted once."""
 
-    def __init__(self, cuda: Cuda, networks: dict[NetworkRole, _Network], bundle: Bundle, largest: int) -> None:
+    def __init__(self, cuda: Cuda, networks: dict[NetworkRole, LoadedPlan], bundle: Bundle, largest: int) -> None:
         self._cuda, self._networks, self._specs = cuda, networks, bundle.manifest.networks
         self._in_sizes = tuple(_size(self._specs[role].inputs[0]) for role in ("audio", "video"))
         self._out_sizes = tuple(_size(self._specs[role].output) for role in NETWORK_ROLES)

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import onnx
 
 from engines.backends.onnxruntime import OnnxRuntimeEngine, open_session
-from engines.bundle import HEAD_NETWORKS, Bundle, NetworkRole
+from engines.bundle import HEAD_NETWORKS, Bundle
 from engines.compile.fp16 import half_tensors, load_network, to_fp16
 from engines.heads import HeadName
 from engines.pooling import Features
 from engines.recognizer import NetworkInputs, Recognizer
+from engines.tensors import NetworkRole
 
 __all__ = ["HEADROOM", "DecisionChange", "Fp16OnnxRuntimeEngine", "NetworkNumerics", "Numerics", "examine"]
 

@@ -10,7 +10,7 @@ from engines.backends.base import Batch, Embeddings
 from engines.backends.cuda import Gpu, find_gpu
 from engines.backends.onnxruntime import OnnxRuntimeEngine
 from engines.backends.tensorrt import TensorRTEngine
-from engines.bundle import NETWORK_ROLES, Bundle
+from engines.bundle import Bundle
 from engines.compile.flavour import Flavour, find_flavour, refuse_gpu
 from engines.compile.fp16 import to_fp16
 from engines.compile.numerics import Fp16OnnxRuntimeEngine
@@ -18,6 +18,7 @@ from engines.compile.plans import Plan
 from engines.errors import EngineError
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH
 from engines.starter import STARTER
+from engines.tensors import NETWORK_ROLES
 from tests.engines.fake_gpu import FakeCuda, FakeTensorRT
 
 BUNDLE = Bundle.load(STARTER)

@@ -14,7 +14,8 @@ from engines.bundle import Bundle
 from engines.heads import HEAD_NAMES
 from trainer.cli import main
 from trainer.networks.presets import PAPER, PRESETS, Preset
-from trainer.untrained import untrained_graphs, write_untrained
+from trainer.networks.untrained import untrained_graphs
+from trainer.untrained import write_untrained
 
 FILES = ("audio.onnx", "video.onnx", "fusion.onnx", "heads.npz", "manifest.json")
 

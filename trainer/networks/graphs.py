@@ -11,8 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from engines.bundle import NetworkRole, TensorSpec
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from engines.tensors import NetworkRole, TensorSpec
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import StagedNetwork
 from trainer.networks.fusion import FusionNetwork

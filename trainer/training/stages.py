@@ -16,8 +16,8 @@ import numpy.typing as npt
 import torch
 
 from engines.archive import sha256_of
-from engines.bundle import NetworkRole
 from engines.errors import TrainingError
+from engines.tensors import NetworkRole
 from trainer.fusion.pretrain import LayerEpoch, pretrain
 from trainer.networks.alexnet import AlexNet
 from trainer.networks.c3d import C3D

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engines.backends.cuda import Gpu
-from engines.bundle import NETWORK_ROLES, Bundle
+from engines.bundle import Bundle
 from engines.compile.builder import Profile, build_plan
 from engines.compile.flavour import Flavour, find_flavour
 from engines.compile.fp16 import to_fp16
@@ -14,6 +14,7 @@ from engines.compile.plan_cache import PlanCache
 from engines.compile.plans import Target, plans_of
 from engines.errors import EngineError
 from engines.starter import STARTER
+from engines.tensors import NETWORK_ROLES
 
 BUNDLE = Bundle.load(STARTER)
 

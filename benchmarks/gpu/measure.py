@@ -1,0 +1,96 @@
+"""Every way on every network at every batch size; what can't run says why, and the rest goes on."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import torch
+
+from benchmarks.gpu.networks import Subject
+from benchmarks.gpu.timing import AtBatch, Run
+from benchmarks.gpu.ways import Way
+
+__all__ = ["Row", "measure"]
+
+_LONGEST = 200  # characters of a reason
+
+Clock = Callable[[Run], list[float]]
+"""Times a run some times: milliseconds each."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way on one network at one batch size.
+
+    Attributes:
+        way: its key.
+        network: name of the subject.
+        batch: segments at once.
+        median_ms: of a run.
+        p99_ms: of a run.
+        runs: that were timed.
+        reason: why there are no times; empty where there are.
+    """
+
+    way: str
+    network: str
+    batch: int
+    median_ms: float | None = None
+    p99_ms: float | None = None
+    runs: int = 0
+    reason: str = ""
+
+
+def measure(ways: Sequence[Way], subjects: Sequence[Subject], batches: Sequence[int], clock: Clock) -> Iterator[Row]:
+    """Time each way, network and batch size, one after the other.
+
+    Args:
+        ways: to run the networks.
+        subjects: the networks.
+        batches: sizes.
+        clock: times a run.
+    """
+    for subject in subjects:
+        for way in ways:
+            if way.names and subject.name not in way.names:
+                continue
+            with ExitStack() as stack:
+                try:
+                    at = way.open(subject, stack)
+                except Exception as error:  # noqa: BLE001 - whatever stands in one way's way, the others go on
+                    yield from (Row(way.key, subject.name, batch, reason=_reason(error)) for batch in batches)
+                    continue
+                yield from (_timed(way, subject, batch, at, clock) for batch in batches)
+            _let_go()
+
+
+def _timed(way: Way, subject: Subject, batch: int, at: AtBatch, clock: Clock) -> Row:
+    try:
+        with ExitStack() as stack:
+            times = sorted(clock(at(batch, stack)))
+    except Exception as error:  # noqa: BLE001 - see above
+        return Row(way.key, subject.name, batch, reason=_reason(error))
+    finally:
+        _let_go()
+    p99 = times[max(0, -(-99 * len(times) // 100) - 1)]
+    return Row(way.key, subject.name, batch, statistics.median(times), p99, len(times))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, torch.OutOfMemoryError):
+        return "the GPU has not enough memory"
+    if isinstance(error, ModuleNotFoundError):
+        return f"the package {error.name} is not installed"
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:_LONGEST]
+
+
+def _let_go() -> None:
+    """Give memory back that the next one may need."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
