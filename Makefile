@@ -13,7 +13,7 @@ demo: $(VENV)/base $(BUILD)/demo.mp4
 	$(BIN)/emostream --input $(BUILD)/demo.mp4 --publish $(DEMO_ENDPOINT) || { kill $$!; exit 1; }; wait $$!
 
 test: $(VENV)/ready
-	$(BIN)/pytest $(PYTEST_OPTIONS)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(PYTEST_OPTIONS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
@@ -26,6 +26,8 @@ bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.latency --preset paper
 	$(BIN)/python -m benchmarks.frontend
 	$(BIN)/python -m benchmarks.fp16
+	$(BIN)/python -m benchmarks.capacity --preset compact
+	$(BIN)/python -m benchmarks.capacity --preset paper
 
 accuracy: $(VENV)/ready
 	$(BIN)/python -m benchmarks.accuracy

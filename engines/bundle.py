@@ -10,7 +10,6 @@ import hashlib
 import logging
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import platformdirs
 
 from engines.archive import MANIFEST_FILE, MAX_MANIFEST_BYTES, remove, sha256_of, unpack
 from engines.errors import BundleError
+from engines.files import replace_file
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, LEVELS, MEL_BANDS, MEL_FRAMES
 from engines.heads import HEAD_NAMES, HeadName, LinearSVM, load_heads
 from engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
@@ -164,10 +164,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     names = sorted([spec.file for spec in manifest.networks.values()] + [HEADS_FILE])
     whole = msgspec.structs.replace(manifest, files={name: sha256_of(folder / name) for name in names})
     text = msgspec.json.format(msgspec.json.encode(whole), indent=2)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".manifest-", delete=False) as file:
-        file.write(text + b"\n")
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, folder / MANIFEST_FILE)
+    replace_file(folder / MANIFEST_FILE, lambda stream: stream.write(text + b"\n"))
     return whole
 
 

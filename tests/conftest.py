@@ -9,8 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch reads it when it is imported; the workers share the cores
+
 LABELS = ("class-1", "class-2", "class-3", "class-4", "class-5", "class-6")
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, one of them gets all that run at live pace or measure time."""
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            folder = item.path.relative_to(Path(__file__).parent).parts[0]
+            together = item.path.stem if folder in ("engines", "trainer") else "live"
+            item.add_marker(pytest.mark.xdist_group(together))
 
 
 @pytest.fixture(scope="session")

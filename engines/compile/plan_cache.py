@@ -129,6 +129,7 @@ class PlanCache:
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
         header = PlanHeader(key, bundle, role, hashlib.sha256(plan).hexdigest())
+        # A name of its own, since two sessions may build the same plan at once.
         with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".plan-", delete=False) as stream:
             try:
                 stream.writelines((_MAGIC, msgspec.json.encode(header), b"\n", plan))

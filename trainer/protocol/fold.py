@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.errors import TrainingError
+from engines.files import replace_file
 from engines.heads import LinearSVM
 from trainer.heads.svm import fit_svm
 from trainer.protocol.decisions import Decider
@@ -25,7 +26,7 @@ from trainer.protocol.pooled import Pooled, pool
 from trainer.segments.corpus import Corpus
 from trainer.segments.store import SHORT_WINDOW
 from trainer.training.compute import limit_threads
-from trainer.training.files import replace_file, writing
+from trainer.training.files import writing
 from trainer.training.stages import FusionVariant, Pairs, Plan, Stages
 
 __all__ = ["FoldJob", "finished", "run_fold"]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from engines.bundle import FORMAT_VERSION, Bundle, Manifest
+from engines.files import replace_file
 from engines.heads import HeadName, LinearSVM
 from trainer.export import frontend_of, refuse_existing, write_bundle
 from trainer.heads.choice import Calibration, choose_calibration
@@ -30,7 +31,7 @@ from trainer.starter.parts import EVERYONE, FACES, StarterJob, embed_faces, face
 from trainer.starter.recipe import LABELS, LICENCE
 from trainer.starter.voices import actor_folds
 from trainer.training.compute import limit_threads
-from trainer.training.files import replace_file, writing
+from trainer.training.files import writing
 
 __all__ = ["build"]
 

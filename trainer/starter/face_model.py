@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from engines.files import replace_file
 from trainer.export import as_exported
 from trainer.networks.c3d import C3D
 from trainer.networks.graphs import Graph, StillGraph, VideoGraph
@@ -28,7 +29,7 @@ from trainer.stills.pictures import Picture
 from trainer.training.compute import Compute
 from trainer.training.data import Examples
 from trainer.training.embedding import embed
-from trainer.training.files import replace_file, writing
+from trainer.training.files import writing
 from trainer.training.loop import load_trained, train
 from trainer.training.recipe import Schedule
 from trainer.training.statistics import fit_video_statistics

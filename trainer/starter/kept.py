@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.training.files import replace_file, writing
+from engines.files import replace_file
+from trainer.training.files import writing
 
 __all__ = ["kept"]
 

@@ -1,16 +1,14 @@
-"""Files that a training leaves: whole or not at all, and one error where they can't be written."""
+"""One error where a training can't write its files."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from engines.errors import TrainingError
 
-__all__ = ["replace_file", "writing"]
+__all__ = ["writing"]
 
 
 @contextmanager
@@ -26,19 +24,3 @@ def writing(place: Path) -> Iterator[None]:
         raise TrainingError(
             f"work in {place} stops: {error}; mend that, such as by making room, then run the same command again"
         ) from error
-
-
-def replace_file(file: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Give a file new content at once: whoever kills the process leaves the old one or the new one.
-
-    Args:
-        file: in a folder that is there.
-        write: writes the content to a stream.
-
-    Raises:
-        OSError: there is no room, or the folder can't be written.
-    """
-    beside = file.with_name(f"{file.name}.part")
-    with beside.open("wb") as stream:
-        write(stream)
-    os.replace(beside, file)

@@ -28,11 +28,12 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 
 from engines.errors import TrainingError
+from engines.files import replace_file
 from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
 from trainer.training.augment import mix, vary_clips, vary_mels
 from trainer.training.compute import Compute
 from trainer.training.data import Example, Examples
-from trainer.training.files import replace_file, writing
+from trainer.training.files import writing
 from trainer.training.manners import own_signals, quiet
 from trainer.training.memory import keep_memory
 from trainer.training.recipe import Schedule
