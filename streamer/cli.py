@@ -19,7 +19,8 @@ from rich.live import Live
 from engines.errors import ConfigError, EmostreamError
 from engines.starter import STARTER
 from streamer import engines_command
-from streamer.config import Config, read_config_file
+from streamer.config import Config, StreamConfig
+from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT, Event
 
 __all__ = ["app", "main"]
@@ -48,8 +49,24 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is not None:
         given = read_config_file(path)
         # The parameter of --input is called input_: Python has a function of that name.
-        context.default_map = {"input_" if name == "input" else name: value for name, value in given.items()}
+        context.default_map = {"input_" if name == "input" else name: value for name, value in given.options.items()}
+        context.obj = given.streams
     return path
+
+
+def _streams_of_file(context: typer.Context, path: Path | None) -> tuple[StreamConfig, ...]:
+    """The streams that the configuration file names; then the command line may not name another one."""
+    streams: tuple[StreamConfig, ...] = context.obj or ()
+    said = [name for name in ("stream", *STREAM_OPTIONS) if _said(context, name)]
+    if streams and said:
+        raise ConfigError(f"--{said[0]} is of one stream, but {path} names its own; leave it out, or set it there")
+    return streams
+
+
+def _said(context: typer.Context, option: str) -> bool:
+    name = "input_" if option == "input" else option.replace("-", "_")
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _show_version(wanted: bool) -> None:
@@ -154,21 +171,18 @@ def _emostream(
     _set_up_log(verbose)
     if context.invoked_subcommand is not None:
         return
+    one = StreamConfig(name=stream, camera=camera, mic=mic, input=input_, av_offset_ms=av_offset_ms)
     _run(
         Config(
-            camera=camera,
-            mic=mic,
-            input=input_,
+            streams=_streams_of_file(context, config) or (one,),
             bundle=bundle,
             engine=engine,
             precision=precision,
             publish=publish,
-            stream=stream,
             output=output,
             view=view,
             fast=fast,
             duration_s=duration,
-            av_offset_ms=av_offset_ms,
             face_model=face_model,
         )
     )
@@ -228,30 +242,33 @@ def main() -> None:
 def _run(config: Config) -> None:
     from engines.bundle import Bundle
     from streamer.console import Console
+    from streamer.fleet_view import FleetView
     from streamer.pipeline import Pipeline
     from streamer.view import View
 
     stop = _stop_on_signals()
     bundle = Bundle.load(config.bundle)
-    log = logging.getLogger("emostream")
-    hooks: list[Any] = []
+    listeners: list[Any] = []
 
     def on_event(event: Event) -> None:
-        for hook in hooks:
-            hook.on_event(event)
+        for listener in listeners:
+            listener.on_event(event)
 
     pipeline = Pipeline(config, bundle, on_event, stop)
-    if not bundle.manifest.trained:
-        log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
+    streams, manifest = pipeline.streams, bundle.manifest
+    if not manifest.trained:
+        logging.getLogger("emostream").warning(
+            "bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle
+        )
     if config.view:
-        view = View(pipeline)
-        hooks.append(view)
-        with Live(view, refresh_per_second=10, console=Terminal(), auto_refresh=False) as live:
+        view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
+        listeners.append(view)
+        with Live(view, auto_refresh=False, console=Terminal()) as live:
             pipeline.run(on_tick=live.refresh, tick_s=0.1)
         return
     if sys.stdout.isatty() and config.output != "-":
-        console = Console(pipeline.meters, pipeline.status.states, typer.echo, trained=bundle.manifest.trained)
-        hooks.append(console)
+        console = Console(streams, typer.echo, trained=manifest.trained)
+        listeners.append(console)
         pipeline.run(on_tick=console.on_tick)
         return
     pipeline.run()
@@ -270,8 +287,8 @@ def _stop_on_signals() -> threading.Event:
 def _set_up_log(verbose: bool) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("emostream: %(levelname)s: %(message)s"))
-    for number, name in ((logging.WARNING, "warning"), (logging.INFO, "info"), (logging.DEBUG, "debug")):
-        logging.addLevelName(number, name)
+    for number in (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG):
+        logging.addLevelName(number, logging.getLevelName(number).lower())
     log = logging.getLogger("emostream")
     log.addHandler(handler)
     log.setLevel(logging.DEBUG if verbose else logging.INFO)

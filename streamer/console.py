@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from streamer.events import EmotionEvent, Event, SourceState
 from streamer.meters import Levels, Meters
 
-__all__ = ["Console", "describe_scene"]
+__all__ = ["Console", "Watched", "describe_scene"]
 
 _ABSENT_S = 5.0
 _DARK = 25.0  # mean grey level below which no face can be found
@@ -16,39 +17,70 @@ _MUTED_DBFS = -90.0  # below the noise of any microphone that is on
 _SILENT_DBFS = -50.0
 
 
+class Watched(Protocol):
+    """What the terminal says of a stream, beside its events."""
+
+    @property
+    def name(self) -> str:
+        """Of the stream."""
+
+    @property
+    def meters(self) -> Meters:
+        """What is counted of it."""
+
+    @property
+    def states(self) -> Mapping[str, SourceState]:
+        """Of its sources, by modality."""
+
+
 class Console:
     """Prints from the publisher's events, and from the meters when no label comes."""
 
-    def __init__(
-        self, meters: Meters, states: dict[str, SourceState], write: Callable[[str], None], *, trained: bool
-    ) -> None:
+    def __init__(self, streams: Sequence[Watched], write: Callable[[str], None], *, trained: bool) -> None:
         """Print with `write`; the labels of an untrained bundle are not called emotions."""
-        self._meters, self._states, self._write = meters, states, write
-        self._word = "emotion" if trained else "class (untrained)"
+        word = "emotion" if trained else "class (untrained)"
+        several = len(streams) > 1
+        self._lines = {
+            stream.name: _Lines(stream, write, word, f"{stream.name}  " if several else "") for stream in streams
+        }
+
+    def on_event(self, event: Event) -> None:
+        """Take an event that was just published."""
+        if isinstance(event, EmotionEvent) and event.label is not None and event.scores is not None:
+            self._lines[event.stream].say(event.label, event.scores[event.label], event.head, event.t_end)
+
+    def on_tick(self) -> None:
+        """Say what each stream sees and hears, once, after five seconds without face and voice."""
+        for lines in self._lines.values():
+            lines.say_absent()
+
+
+class _Lines:
+    """The lines of one stream."""
+
+    def __init__(self, stream: Watched, write: Callable[[str], None], word: str, prefix: str) -> None:
+        self._stream, self._write, self._word, self._prefix = stream, write, word, prefix
         self._label: str | None = None
         self._labelled_at = time.monotonic()
         self._said_absent = False
 
-    def on_event(self, event: Event) -> None:
-        """Take an event that was just published."""
-        if not isinstance(event, EmotionEvent) or event.label is None or event.scores is None:
-            return
+    def say(self, label: str, score: float, head: str | None, t_end: float) -> None:
         self._labelled_at = time.monotonic()
         self._said_absent = False
-        if event.label != self._label:
-            self._label = event.label
-            clock = time.strftime("%H:%M:%S", time.localtime(event.t_end))
-            self._write(f"{clock}  {self._word}: {event.label}  {event.scores[event.label]:.0%}  from {event.head}")
+        if label != self._label:
+            self._label = label
+            clock = time.strftime("%H:%M:%S", time.localtime(t_end))
+            self._write(f"{clock}  {self._prefix}{self._word}: {label}  {score:.0%}  from {head}")
 
-    def on_tick(self) -> None:
-        """Say what is seen and heard, once, after five seconds without face and voice."""
+    def say_absent(self) -> None:
         if not self._said_absent and time.monotonic() - self._labelled_at > _ABSENT_S:
             self._said_absent = True
             self._label = None
-            self._write(f"neither face nor voice: {describe_scene(self._meters.levels, self._states)}")
+            scene = describe_scene(self._stream.meters.levels, self._stream.states)
+            self._write(f"{self._prefix}neither face nor voice: {scene}")
 
 
-def describe_scene(levels: Levels, states: dict[str, SourceState]) -> str:
+def describe_scene(levels: Levels, states: Mapping[str, SourceState]) -> str:
     """What the camera sees and the microphone hears, in words."""
     return f"{_seen(levels, states['video'])}; {_heard(levels, states['audio'])}"
 

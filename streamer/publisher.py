@@ -1,8 +1,8 @@
-"""The publisher: one thread that numbers, sends and writes down the events of a stream.
+"""The publisher: one thread that sends and writes down the events of every stream.
 
-Who does what: any thread calls `publish`, which puts the event onto a bounded queue. The thread "publisher" alone
-takes events off it, fills in what is known only at sending time, sends, writes, and calls the listener; it owns
-the socket and the output from `start` on, and closes both when it ends.
+Who does what: any thread calls `Channel.publish`, which puts the event onto a bounded queue. The thread "publisher"
+alone takes events off it, lets their channel fill in what is known only at sending time, sends, writes, and calls the
+listener; it owns the socket and the output from `start` on, and closes both when it ends.
 """
 
 import errno
@@ -11,43 +11,30 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
 import zmq
 
 from engines.errors import PublishError
-from streamer.events import (
-    EmotionEvent,
-    Event,
-    LatencyQuantiles,
-    StatusEvent,
-    check_stream_name,
-    encode,
-    port_in_range,
-    topic,
-)
+from streamer.channel import Channel, Waiting
+from streamer.events import Event, StatusEvent, encode, port_in_range, topic
 from streamer.jsonlines import JsonLinesWriter
 
 QUEUE_SIZE = 10_000
 PUT_TIMEOUT_S = 1.0
-LATENCIES_KEPT = 1000
 
 logger = logging.getLogger("emostream")
 
 
 class Publisher:
-    """Publishes the events of one stream; opens nothing before `start` or `with`."""
+    """Publishes the events of all streams on one socket; opens nothing before `start` or `with`."""
 
     def __init__(
         self,
         endpoint: str,
-        stream: str,
         *,
-        session: str,
-        unix_offset: float,
         output: str | Path | None = None,
         high_water_mark: int = 10_000,
         linger_ms: int = 500,
@@ -57,35 +44,22 @@ class Publisher:
 
         Args:
             endpoint: Where to bind, as in `tcp://127.0.0.1:5557`; port 0 or `*` takes a free one.
-            stream: Name of the stream, one to 64 of a-z, 0-9, `_` and `-`.
-            session: UUID of this run, as hexadecimal digits.
-            unix_offset: What to add to `time.monotonic()` to get Unix seconds; fixed for the session.
             output: File to which emotion and utterance events are appended as JSON Lines; "-" is standard output.
             high_water_mark: Messages kept for each subscriber that reads too slowly, before ZeroMQ drops the newest.
             linger_ms: How long closing waits for messages not yet handed to the network, milliseconds.
             on_event: Called in the publisher's thread with each event as it was sent; its exception ends publishing.
-
-        Raises:
-            ConfigError: The stream's name is not valid.
         """
-        check_stream_name(stream)
         self._endpoint = endpoint
-        self._stream = stream
-        self._session = session
-        self._unix_offset = unix_offset
         self._output = None if output is None else JsonLinesWriter(output)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
         self._on_event = on_event
         self._changed = threading.Condition()
-        self._queue: deque[tuple[Event, float | None, float]] = deque()
-        self._waits: deque[float] = deque(maxlen=LATENCIES_KEPT)
-        self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self._queue: deque[Waiting] = deque()
         self._open = False
         self._failure: BaseException | None = None
         self._bound_at = -math.inf
-        self._seq = 0
-        self._dropped = 0
+        self._said_full = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> "Publisher":
@@ -112,31 +86,13 @@ class Publisher:
         self._thread.start()
         return self
 
-    def publish(self, event: Event, *, captured_at: float | None = None) -> None:
-        """Queue an event; its stream, session, number and times are filled in when it is sent.
-
-        Waits up to a second while the queue is full, then counts the event in `dropped`.
-
-        Args:
-            event: The event to publish.
-            captured_at: `time.monotonic()` of the capture of the segment's end, seconds; None when latency has
-                no meaning.
+    def channel(self, stream: str, *, session: str, unix_offset: float) -> Channel:
+        """Make the channel of one stream; its parameters are those of `Channel`.
 
         Raises:
-            PublishError: The publisher isn't running, or its thread ended with an exception.
+            ConfigError: The stream's name is not valid.
         """
-        with self._changed:
-            roomy = self._changed.wait_for(lambda: len(self._queue) < QUEUE_SIZE or not self._open, PUT_TIMEOUT_S)
-            self._raise_failure()
-            if not self._open:
-                raise PublishError(f"can't publish on {self._endpoint}: the publisher isn't running")
-            if roomy:
-                self._queue.append((event, captured_at, time.monotonic()))
-                self._changed.notify_all()
-                return
-            self._dropped += 1
-            if self._dropped == 1:
-                logger.warning("the publisher's queue is full (%d events); dropping new events", QUEUE_SIZE)
+        return Channel(stream, session, unix_offset, self._put)
 
     def stop(self, timeout: float = 1.0) -> None:
         """Send what is queued, close, and wait for the thread; returns after `timeout` seconds at the latest.
@@ -172,33 +128,9 @@ class Publisher:
         return len(self._queue)
 
     @property
-    def dropped(self) -> int:
-        """How many events were dropped because the queue stayed full."""
-        return self._dropped
-
-    @property
     def output_failures(self) -> int:
         """How many events could not be written to the output."""
         return 0 if self._output is None else self._output.failures
-
-    @property
-    def send_ms(self) -> float:
-        """Mean time from `publish` to the event's sending, over the last 1000 events, milliseconds."""
-        waits = list(self._waits)
-        return 1000.0 * sum(waits) / len(waits) if waits else 0.0
-
-    def latency_quantiles(self) -> LatencyQuantiles | None:
-        """Give the quantiles of the last 1000 latencies, milliseconds; None when there are none."""
-        with self._changed:
-            latencies = sorted(self._latencies)
-        if not latencies:
-            return None
-        return LatencyQuantiles(
-            p50=_quantile(latencies, 0.50),
-            p95=_quantile(latencies, 0.95),
-            p99=_quantile(latencies, 0.99),
-            max=latencies[-1],
-        )
 
     def __enter__(self) -> "Publisher":
         return self.start()
@@ -227,10 +159,25 @@ class Publisher:
         self._endpoint = socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
         return socket
 
+    def _put(self, waiting: Waiting) -> bool:
+        """Queue an event, after a wait for room; False where there was none."""
+        with self._changed:
+            roomy = self._changed.wait_for(lambda: len(self._queue) < QUEUE_SIZE or not self._open, PUT_TIMEOUT_S)
+            self._raise_failure()
+            if not self._open:
+                raise PublishError(f"can't publish on {self._endpoint}: the publisher isn't running")
+            if roomy:
+                self._queue.append(waiting)
+                self._changed.notify_all()
+            elif not self._said_full:
+                self._said_full = True
+                logger.warning("the publisher's queue is full (%d events); dropping new events", QUEUE_SIZE)
+            return roomy
+
     def _run(self, context: "zmq.Context[zmq.Socket[bytes]]", socket: "zmq.Socket[bytes]") -> None:
         try:
-            while (item := self._next()) is not None:
-                self._send(socket, *item)
+            while (waiting := self._next()) is not None:
+                self._send(socket, waiting)
         except BaseException as error:  # noqa: BLE001 - handed to the caller of publish or stop
             with self._changed:
                 self._failure = error
@@ -242,35 +189,23 @@ class Publisher:
             if self._output is not None:
                 self._output.close()
 
-    def _next(self) -> tuple[Event, float | None, float] | None:
+    def _next(self) -> Waiting | None:
         """Wait for an event; None when the publisher was stopped and all are sent."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or not self._open)
             if not self._queue:
                 return None
-            item = self._queue.popleft()
+            waiting = self._queue.popleft()
             self._changed.notify_all()
-            return item
+            return waiting
 
-    def _send(self, socket: "zmq.Socket[bytes]", event: Event, captured_at: float | None, queued_at: float) -> None:
-        now = time.monotonic()
-        fields: dict[str, object] = {"stream": self._stream, "session": self._session}
-        if not isinstance(event, StatusEvent):
-            fields |= {"seq": self._seq, "published_at": round(now + self._unix_offset, 6)}
-        if isinstance(event, EmotionEvent):
-            latency_ms = None if captured_at is None else round((now - captured_at) * 1000, 3)
-            fields["latency_ms"] = latency_ms
-            if latency_ms is not None:
-                with self._changed:
-                    self._latencies.append(latency_ms)
-        sent = msgspec.structs.replace(event, **fields)
+    def _send(self, socket: "zmq.Socket[bytes]", waiting: Waiting) -> None:
+        sent = waiting.channel.seal(waiting)
         message = encode(sent)
         socket.send_multipart([topic(sent), message])
-        self._waits.append(time.monotonic() - queued_at)
-        if not isinstance(event, StatusEvent):
-            self._seq += 1
-            if self._output is not None:
-                self._output.write(message)
+        waiting.channel.note_sent(waiting)
+        if self._output is not None and not isinstance(sent, StatusEvent):
+            self._output.write(message)
         if self._on_event is not None:
             self._on_event(sent)
 
@@ -278,11 +213,6 @@ class Publisher:
         if self._failure is not None:
             message = f"publishing on {self._endpoint} ended: {type(self._failure).__name__}: {self._failure}"
             raise PublishError(message) from self._failure
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float:
-    """Give the smallest value that at least `share` of the values don't exceed."""
-    return ordered[math.ceil(share * len(ordered)) - 1]
 
 
 def _remedy(error: zmq.ZMQError) -> str:

@@ -1,4 +1,4 @@
-"""Segments on their way to the engine: batched when it falls behind, and dropped when they are too old."""
+"""Segments of one stream on their way to the engine; dropped when they are too old."""
 
 from __future__ import annotations
 
@@ -46,14 +46,30 @@ class SegmentQueue:
 
     A live stream drops segments whose end is more than `max_lag_s` ago: the oldest lose their inputs and are marked,
     but keep their place, since what they say about speech begins and ends utterances. A recording waits instead.
+
+    Attributes:
+        max_lag_s: age in seconds of the oldest; None for recordings. Set before the first segment is put.
     """
 
-    def __init__(self, capacity: int, max_lag_s: float | None, on_drop: Callable[[], None] | None = None) -> None:
-        """Hold at most `capacity` segments with inputs; `max_lag_s` is None for recordings."""
-        self._capacity, self._max_lag_s, self._on_drop = capacity, max_lag_s, on_drop
+    def __init__(
+        self,
+        capacity: int,
+        max_lag_s: float | None,
+        on_drop: Callable[[], None] | None = None,
+        condition: threading.Condition | None = None,
+    ) -> None:
+        """Make an empty queue.
+
+        Args:
+            capacity: most segments with inputs that it holds.
+            max_lag_s: see above.
+            on_drop: called for each segment that loses its inputs.
+            condition: notified at every change; several queues may share one.
+        """
+        self._capacity, self.max_lag_s, self._on_drop = capacity, max_lag_s, on_drop
         self._stale = 0  # at the front of the queue
         self._items: deque[TimedSegment] = deque()
-        self._condition = threading.Condition()
+        self._condition = condition or threading.Condition()
         self._closed = False
 
     def __len__(self) -> int:
@@ -62,7 +78,7 @@ class SegmentQueue:
     def put(self, item: TimedSegment) -> None:
         """Append a segment; on a recording, wait for room."""
         with self._condition:
-            if self._max_lag_s is None:
+            if self.max_lag_s is None:
                 self._condition.wait_for(lambda: self._closed or len(self._items) < self._capacity)
             if self._closed:
                 return
@@ -70,21 +86,25 @@ class SegmentQueue:
             self._drop_old()
             self._condition.notify_all()
 
-    def take(self, most: int, *, full: bool) -> list[TimedSegment]:
-        """Wait for segments, and take up to `most`; an empty list once the queue has ended.
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more comes in."""
+        return self._closed
 
-        Args:
-            most: largest batch.
-            full: wait until the batch is full or the queue is closed, so that batches don't depend on load.
-        """
-        least = most if full else 1
+    @property
+    def ended(self) -> bool:
+        """Whether it is closed and empty."""
+        return self._closed and not self._items
+
+    def pop(self) -> TimedSegment | None:
+        """The oldest segment, or None when there is none just now."""
         with self._condition:
-            self._condition.wait_for(lambda: self._closed or len(self._items) >= least)
             self._drop_old()
-            batch = [self._items.popleft() for _ in range(min(most, len(self._items)))]
-            self._stale = max(0, self._stale - len(batch))
+            if not self._items:
+                return None
+            self._stale = max(0, self._stale - 1)
             self._condition.notify_all()
-            return batch
+            return self._items.popleft()
 
     def close(self, *, discard: bool = False) -> None:
         """Let nothing more in; with `discard`, throw away what waits."""
@@ -95,13 +115,13 @@ class SegmentQueue:
             self._condition.notify_all()
 
     def _drop_old(self) -> None:
-        if self._max_lag_s is None:
+        if self.max_lag_s is None:
             return
         now = time.monotonic()
         while self._stale < len(self._items):
             item = self._items[self._stale]
             crowded = len(self._items) - self._stale > self._capacity
-            late = item.captured_at is not None and now - item.captured_at > self._max_lag_s
+            late = item.captured_at is not None and now - item.captured_at > self.max_lag_s
             if not (crowded or late):
                 break
             empty = replace(item.segment, samples=None, mel=None, clip=None, ticks=())

@@ -9,6 +9,7 @@ from typing import Literal
 from engines.backends.base import Engine
 from engines.bundle import Bundle
 from streamer import events
+from streamer.channel import Channel
 from streamer.meters import Meters
 from streamer.publisher import Publisher
 
@@ -16,7 +17,7 @@ __all__ = ["StatusReporter"]
 
 
 class StatusReporter:
-    """Publishes what the meters, queues and sources of one session say.
+    """Publishes what the meters, queues and sources of one stream say.
 
     Attributes:
         states: of the sources, by modality.
@@ -24,12 +25,10 @@ class StatusReporter:
         loaded: whether the engine is ready.
     """
 
-    def __init__(
-        self, bundle: Bundle, engine: Engine, meters: Meters, publisher: Publisher, unix_offset: float
-    ) -> None:
-        """Report on a session that begins now; Unix time is monotonic time plus `unix_offset`."""
-        self._bundle, self._engine, self._meters, self._publisher = bundle, engine, meters, publisher
-        self._unix_offset = unix_offset
+    def __init__(self, bundle: Bundle, engine: Engine, meters: Meters, publisher: Publisher, channel: Channel) -> None:
+        """Report on a stream that begins now, through its channel."""
+        self._bundle, self._engine, self._meters = bundle, engine, meters
+        self._publisher, self._channel = publisher, channel
         self._begun = time.monotonic()
         self.states: dict[str, events.SourceState] = {"audio": "off", "video": "off"}
         self.queues: dict[str, Sized] = {}
@@ -41,14 +40,14 @@ class StatusReporter:
         Raises:
             PublishError: the publisher has failed.
         """
-        self._publisher.publish(self._event(state))
+        self._channel.publish(self._event(state))
 
     def _event(self, state: Literal["loading", "running", "ended"]) -> events.StatusEvent:
         meters, manifest, engine = self._meters, self._bundle.manifest, self._engine
         now = time.monotonic()
         info = events.EngineInfo(name=engine.name, device=engine.device, precision=engine.precision)
         return events.StatusEvent(
-            time=now + self._unix_offset,
+            time=now + self._channel.unix_offset,
             uptime_s=round(now - self._begun, 3),
             state=state,
             rates=events.Rates(
@@ -64,8 +63,8 @@ class StatusReporter:
                 face=meters.levels.face,
             ),
             queues={name: len(queue) for name, queue in self.queues.items()} | {"events": self._publisher.queued},
-            latency_ms=self._publisher.latency_quantiles(),
-            stages_ms=meters.stages_ms() | {"publish": round(self._publisher.send_ms, 3)},
+            latency_ms=self._channel.latency_quantiles(),
+            stages_ms=meters.stages_ms() | {"publish": round(self._channel.send_ms, 3)},
             dropped=meters.dropped(),
             engine=info if self.loaded else None,
             bundle=events.BundleInfo(

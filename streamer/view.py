@@ -1,4 +1,4 @@
-"""`--view`: a live picture of the session in the terminal."""
+"""`--view` of one stream: a live picture of it in the terminal."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from engines.bundle import Manifest
 from streamer.console import describe_scene
 from streamer.events import EmotionEvent, Event
-from streamer.pipeline import Pipeline
+from streamer.stream import Stream
 
 __all__ = ["View"]
 
@@ -20,9 +21,9 @@ _BAR_WIDTH = 40
 class View:
     """Draws the newest event and the meters, as often as whoever owns the terminal asks for it."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        """Show this session."""
-        self._pipeline = pipeline
+    def __init__(self, stream: Stream, manifest: Manifest) -> None:
+        """Show this stream; `manifest` is that of what recognises."""
+        self._stream, self._manifest = stream, manifest
         self._event: EmotionEvent | None = None
 
     def on_event(self, event: Event) -> None:
@@ -31,16 +32,15 @@ class View:
             self._event = event
 
     def __rich__(self) -> RenderableType:
-        manifest = self._pipeline.bundle.manifest
-        title = f"emostream · {self._pipeline.config.stream} · {manifest.name}"
-        if not manifest.trained:
+        title = f"emostream · {self._stream.name} · {self._manifest.name}"
+        if not self._manifest.trained:
             title += " · UNTRAINED: the scores mean nothing"
         return Panel(Group(self._scores(), Text(), self._signals(), self._figures()), title=title, width=78)
 
     def _scores(self) -> RenderableType:
         event = self._event
         table = Table.grid(padding=(0, 1))
-        for label in self._pipeline.bundle.manifest.labels:
+        for label in self._manifest.labels:
             score = event.scores[label] if event and event.scores else 0.0
             best = event is not None and event.label == label
             style = "bold cyan" if best else "dim"
@@ -52,7 +52,7 @@ class View:
         return table
 
     def _signals(self) -> Text:
-        event, levels = self._event, self._pipeline.meters.levels
+        event, levels = self._event, self._stream.meters.levels
         text = Text()
         for name, there in (
             ("face", event is not None and event.modalities.video),
@@ -63,12 +63,12 @@ class View:
         if event and event.utterance:
             text.append(f"utterance {event.utterance.id}  ")
         if event and event.label is None:
-            text.append(f"\n {describe_scene(levels, self._pipeline.status.states)}", style="yellow")
+            text.append(f"\n {describe_scene(levels, self._stream.states)}", style="yellow")
         return text
 
     def _figures(self) -> Text:
-        meters = self._pipeline.meters
-        latency = self._pipeline.publisher.latency_quantiles()
+        meters = self._stream.meters
+        latency = self._stream.served.channel.latency_quantiles()
         dropped = meters.dropped()
         level = meters.levels.audio_dbfs
         lag = f"{latency.p50:.0f} ms (p99 {latency.p99:.0f})" if latency else "-"

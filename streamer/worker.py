@@ -1,9 +1,11 @@
-"""The worker thread: it alone owns the engine. Segments in, events out, in order."""
+"""The worker thread: it alone owns the engine. Segments of every stream in, events out, in order within a stream."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,14 +14,30 @@ from engines.bundle import Bundle
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from engines.recognizer import Recognizer
 from streamer import events
+from streamer.channel import Channel
+from streamer.gathering import Gatherer
 from streamer.interpreter import Interpreter
 from streamer.meters import Meters
-from streamer.publisher import Publisher
 from streamer.segments import SegmentQueue, TimedSegment
 
-__all__ = ["MAX_BATCH", "Worker"]
+__all__ = ["Served", "Worker"]
 
-MAX_BATCH = 4  # segments; more would only let a stop or a late segment wait longer
+
+@dataclass(frozen=True)
+class Served:
+    """A stream, as the worker sees it.
+
+    Attributes:
+        segments: to recognise.
+        channel: for the events.
+        meters: of the stream.
+        done: set once everything of the stream was published.
+    """
+
+    segments: SegmentQueue
+    channel: Channel
+    meters: Meters
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 class Worker:
@@ -29,42 +47,61 @@ class Worker:
         self,
         bundle: Bundle,
         engine: Engine,
-        segments: SegmentQueue,
-        publisher: Publisher,
-        meters: Meters,
+        served: Sequence[Served],
+        condition: threading.Condition,
         *,
         full_batches: bool,
     ) -> None:
-        """Run `engine` of `bundle`; with `full_batches`, wait for them, so that results don't depend on load."""
-        self._engine, self._segments, self._publisher, self._meters = engine, segments, publisher, meters
+        """Prepare the worker.
+
+        Args:
+            bundle: what recognises.
+            engine: that runs it.
+            served: the streams.
+            condition: shared by their segments.
+            full_batches: wait for full batches of one stream, so that results don't depend on load.
+        """
+        self._engine, self._served = engine, served
         self._recognizer = Recognizer(bundle, engine)
+        self._gatherer = Gatherer([each.segments for each in served], condition)
+        self._interpreters = [Interpreter(self._recognizer.score) for _ in served]
         self._full_batches = full_batches
-        self._interpreter = Interpreter(self._recognizer.score)
         self.ready = threading.Event()
 
     def run(self) -> None:
-        """Work until the segments end."""
+        """Work until the segments of every stream end."""
         with self._engine:
             self._warm_up()
             self.ready.set()
-            while batch := self._segments.take(MAX_BATCH, full=self._full_batches):
-                self._recognize(batch)
-        for event in self._interpreter.finish():
-            self._publisher.publish(event, captured_at=None)
+            for round_ in self._gatherer.rounds(self._engine.batch_size, full=self._full_batches):
+                if round_.batch:
+                    self._recognize(round_.batch)
+                for number in round_.ended:
+                    self._publish(number, self._interpreters[number].finish(), None)
+                    self._served[number].done.set()
 
-    def _recognize(self, batch: list[TimedSegment]) -> None:
+    def _recognize(self, batch: Sequence[tuple[int, TimedSegment]]) -> None:
         begun = time.monotonic()
-        features = self._recognizer.embed([timed.segment for timed in batch])
+        features = self._recognizer.embed([timed.segment for _, timed in batch])
         inferred = time.monotonic()
-        for timed, found in zip(batch, features, strict=True):
+        for (number, timed), found in zip(batch, features, strict=True):
+            meters = self._served[number].meters
             if timed.captured_at is not None:
-                self._meters.spend("wait", timed.cut_at - timed.captured_at)
-            self._meters.spend("queue", begun - timed.cut_at)
-            self._meters.spend("inference", inferred - begun)
-            self._meters.segments.add()
-            for event in self._interpreter.interpret(timed, found):
-                is_segment = isinstance(event, events.EmotionEvent)
-                self._publisher.publish(event, captured_at=timed.captured_at if is_segment else None)
+                meters.spend("wait", timed.cut_at - timed.captured_at)
+            meters.spend("queue", begun - timed.cut_at)
+            meters.spend("inference", inferred - begun)
+            meters.segments.add()
+            self._publish(number, self._interpreters[number].interpret(timed, found), timed.captured_at)
+
+    def _publish(
+        self,
+        number: int,
+        found: Iterable[events.EmotionEvent | events.UtteranceEvent],
+        captured_at: float | None,
+    ) -> None:
+        for event in found:
+            is_segment = isinstance(event, events.EmotionEvent)
+            self._served[number].channel.publish(event, captured_at=captured_at if is_segment else None)
 
     def _warm_up(self) -> None:
         """The first run of a network allocates and compiles; no segment should wait for that."""

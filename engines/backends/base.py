@@ -49,11 +49,13 @@ class Engine(ABC):
         name: of the runtime, as `--engine` takes it.
         device: what it runs on.
         precision: of its arithmetic: `fp32`, `bf16` or `fp16`.
+        batch_size: segments that are best given at once, at most; more would only let each wait for the others.
     """
 
     name: str
     device: str
     precision: str
+    batch_size: int = 4
 
     def __init__(self, bundle: Bundle) -> None:
         """Remember the bundle."""

@@ -55,6 +55,7 @@ class TensorRTEngine(Engine):
         super().__init__(bundle)
         self._flavour = flavour
         self._profile = Profile(largest)
+        self.batch_size = largest
         self.device = "GPU"
 
     def load(self) -> None:

@@ -1,4 +1,4 @@
-"""Which sources a session has."""
+"""Which sources a stream has."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from engines.errors import ConfigError, SourceError
 from engines.media.container import Contents, is_url, redacted
-from streamer.config import Config
+from streamer.config import StreamConfig
 from streamer.sources.base import Source
 from streamer.sources.camera import Camera
 from streamer.sources.microphone import Microphone
+from streamer.sources.network_stream import NetworkStream
 from streamer.sources.recording import Recording
-from streamer.sources.stream import NetworkStream
 
 __all__ = ["Chosen", "open_sources"]
 
@@ -34,8 +34,12 @@ class Chosen:
     named: bool
 
 
-def open_sources(config: Config) -> list[Chosen]:
+def open_sources(config: StreamConfig, *, fast: bool) -> list[Chosen]:
     """Open what the options name. A source that they don't name may be absent, with a warning.
+
+    Args:
+        config: the options.
+        fast: whether it is to be played as quickly as possible.
 
     Raises:
         SourceError: a named source can't be opened, or there is none at all.
@@ -57,7 +61,7 @@ def open_sources(config: Config) -> list[Chosen]:
                 "there is no camera and no microphone; name one with --camera or --mic, or play a file with --input"
             )
         live = [chosen.source.name for chosen in opened if not chosen.source.recorded]
-        if config.fast and live:
+        if fast and live:
             raise ConfigError(f"--fast plays files as quickly as possible, but {live[0]} is live; leave out --fast")
     except BaseException:
         for chosen in opened:
@@ -66,7 +70,7 @@ def open_sources(config: Config) -> list[Chosen]:
     return opened
 
 
-def _choose(config: Config) -> list[Chosen]:
+def _choose(config: StreamConfig) -> list[Chosen]:
     if config.input is not None:
         return _of_medium(config.input, audio=True, video=True)
     chosen = []

@@ -37,8 +37,8 @@ def status(session="one", stream="desk"):
     return replace(STATUS, session=session, stream=stream)
 
 
-def publisher(endpoint=LOOPBACK, stream="desk"):
-    return Publisher(endpoint, stream, session=uuid.uuid4().hex, unix_offset=0.0)
+def channel_of(publisher, stream="desk"):
+    return publisher.channel(stream, session=uuid.uuid4().hex, unix_offset=0.0)
 
 
 class BarePublisher:
@@ -73,11 +73,12 @@ def free_endpoint():
 
 
 def test_it_receives_typed_events_from_a_publisher():
-    with publisher() as sender, Subscriber(sender.endpoint, status=True, timeout=10) as events:
+    with Publisher(LOOPBACK) as sender, Subscriber(sender.endpoint, status=True, timeout=10) as events:
+        desk = channel_of(sender)
         sender.wait_settled()
-        sender.publish(emotion())
-        sender.publish(status())
-        sender.publish(emotion())
+        desk.publish(emotion())
+        desk.publish(status())
+        desk.publish(emotion())
         first, second, third = events.receive(), next(events), events.receive(timeout=10)
     assert isinstance(first, EmotionEvent)
     assert isinstance(second, StatusEvent)
@@ -92,10 +93,11 @@ def test_a_subscriber_that_waits_misses_nothing():
     with Subscriber(endpoint, stream="desk", timeout=10, notices=True) as events:
         with pytest.raises(TimeoutError):
             events.receive(timeout=0.3)
-        with publisher(endpoint) as sender:
+        with Publisher(endpoint) as sender:
+            desk = channel_of(sender)
             sender.wait_settled()
             for _ in range(5000):
-                sender.publish(emotion())
+                desk.publish(emotion())
             received = [events.receive() for _ in range(5000)]
     assert [event.seq for event in received] == list(range(5000))
     assert events.missed == {}
@@ -194,9 +196,10 @@ def test_a_restarted_publisher_is_a_new_session():
 
     def publish_twice():
         for _ in range(2):
-            with publisher(endpoint) as sender:
+            with Publisher(endpoint) as sender:
+                desk = channel_of(sender)
                 sender.wait_settled()
-                sender.publish(emotion())
+                desk.publish(emotion())
 
     # In a thread, since ZeroMQ subscribes anew only while the subscriber waits for events.
     thread = threading.Thread(target=publish_twice)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 
@@ -44,8 +46,16 @@ def test_levels_forget_what_is_over():
     assert Levels().audio_dbfs is None
 
 
-def event(label: str | None) -> EmotionEvent:
+@dataclass
+class Watched:
+    name: str = "desk"
+    meters: Meters = field(default_factory=Meters)
+    states: dict[str, str] = field(default_factory=lambda: dict(RUNNING))
+
+
+def event(label: str | None, stream: str = "desk") -> EmotionEvent:
     return EmotionEvent(
+        stream=stream,
         t_start=0.0, t_end=1.0, media_time=0.655, label=label, scores={"joy": 0.8, "fear": 0.2} if label else None,
         head="video" if label else None, segment=None, utterance=None, modalities=Modalities(audio=False, video=True),
         reason=Reasons(), face=None, frame_size=None, dropped=Dropped(),
@@ -54,7 +64,7 @@ def event(label: str | None) -> EmotionEvent:
 
 def test_a_line_when_the_label_changes():
     lines: list[str] = []
-    spoken = Console(Meters(), dict(RUNNING), lines.append, trained=True)
+    spoken = Console([Watched()], lines.append, trained=True)
     for label in ("joy", "joy", "fear", None, "fear"):
         spoken.on_event(event(label))
     assert [line.split("  ", 1)[1] for line in lines] == [
@@ -67,7 +77,7 @@ def test_one_line_after_five_seconds_without_anyone(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
     lines: list[str] = []
-    spoken = Console(Meters(), dict(RUNNING), lines.append, trained=False)
+    spoken = Console([Watched()], lines.append, trained=False)
     for now[0] in (1.0, 4.9, 5.1, 6.0, 20.0):
         spoken.on_tick()
     assert len(lines) == 1
@@ -77,3 +87,15 @@ def test_one_line_after_five_seconds_without_anyone(monkeypatch):
     for now[0] in (24.0, 26.0):
         spoken.on_tick()
     assert len(lines) == 3
+
+
+def test_several_streams_are_named():
+    lines: list[str] = []
+    spoken = Console([Watched("desk"), Watched("door")], lines.append, trained=True)
+    for stream, label in (("desk", "joy"), ("door", "joy"), ("desk", "joy"), ("door", "fear")):
+        spoken.on_event(event(label, stream))
+    assert [line.split("  ")[1:3] for line in lines] == [
+        ["desk", "emotion: joy"],
+        ["door", "emotion: joy"],
+        ["door", "emotion: fear"],
+    ]

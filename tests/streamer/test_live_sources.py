@@ -16,7 +16,7 @@ from streamer.queues import Inlet
 from streamer.sources.base import Outlets, Playback
 from streamer.sources.camera import Camera
 from streamer.sources.microphone import BlockStamper, RawBlock
-from streamer.sources.stream import ArrivalClock, NetworkStream
+from streamer.sources.network_stream import ArrivalClock, NetworkStream
 from tests.media_files import write_media
 from tests.streamer.running import emotions, events_of, run
 

@@ -18,8 +18,8 @@ from engines.media.audio import AudioBlock
 from engines.media.video import VideoFrame
 from streamer.queues import Inlet
 from streamer.sources.base import Outlets, Playback
+from streamer.sources.network_stream import ArrivalClock, NetworkStream
 from streamer.sources.running_minimum import RunningMinimum
-from streamer.sources.stream import ArrivalClock, NetworkStream
 from tests.media_files import write_media
 
 

@@ -31,7 +31,11 @@ def emotion(media_time=0.655):
 
 
 def make(endpoint=LOOPBACK, **options):
-    return Publisher(endpoint, "desk", session=SESSION, unix_offset=1000.0, **options)
+    return Publisher(endpoint, **options)
+
+
+def channel_of(publisher, stream="desk"):
+    return publisher.channel(stream, session=SESSION, unix_offset=1000.0)
 
 
 @pytest.fixture
@@ -59,13 +63,14 @@ def drain(socket, count):
 
 def test_a_bare_subscriber_gets_topic_and_json(bare):
     with make() as publisher:
+        desk = channel_of(publisher)
         socket = bare(publisher.endpoint)
         publisher.wait_settled()
         before = time.monotonic()
-        publisher.publish(emotion(), captured_at=before - 0.2)
-        publisher.publish(STATUS)
-        publisher.publish(UTTERANCE)
-        publisher.publish(emotion())
+        desk.publish(emotion(), captured_at=before - 0.2)
+        desk.publish(STATUS)
+        desk.publish(UTTERANCE)
+        desk.publish(emotion())
         frames = drain(socket, 4)
         after = time.monotonic()
     assert [topic for topic, _ in frames] == [b"emotion/desk/", b"status/desk/", b"emotion/desk/", b"emotion/desk/"]
@@ -84,34 +89,53 @@ def test_a_bare_subscriber_gets_topic_and_json(bare):
     assert last["latency_ms"] is None
 
 
-def test_numbers_have_no_gaps_when_many_threads_publish(bare):
-    def work(publisher):
-        for _ in range(200):
-            publisher.publish(emotion())
-            publisher.publish(STATUS)
-
+def test_streams_are_numbered_apart(bare):
     with make() as publisher:
         socket = bare(publisher.endpoint)
         publisher.wait_settled()
-        threads = [threading.Thread(target=work, args=(publisher,)) for _ in range(8)]
+        desk, door = channel_of(publisher), channel_of(publisher, "door")
+        for channel in (desk, door, desk, desk, door):
+            channel.publish(emotion(), captured_at=time.monotonic())
+        events = [decode(message) for _, message in drain(socket, 5)]
+    assert [(event.stream, event.seq) for event in events] == [
+        ("desk", 0),
+        ("door", 0),
+        ("desk", 1),
+        ("desk", 2),
+        ("door", 1),
+    ]
+
+
+def test_numbers_have_no_gaps_when_many_threads_publish(bare):
+    def work(desk):
+        for _ in range(200):
+            desk.publish(emotion())
+            desk.publish(STATUS)
+
+    with make() as publisher:
+        desk = channel_of(publisher)
+        socket = bare(publisher.endpoint)
+        publisher.wait_settled()
+        threads = [threading.Thread(target=work, args=(desk,)) for _ in range(8)]
         for thread in threads:
             thread.start()
         events = [decode(message) for _, message in drain(socket, 8 * 400)]
         for thread in threads:
             thread.join()
     assert [event.seq for event in events if isinstance(event, EmotionEvent)] == list(range(1600))
-    assert publisher.dropped == 0
+    assert desk.dropped == 0
 
 
 def test_the_output_holds_the_events_received_but_no_status(bare, tmp_path):
     path = tmp_path / "events.jsonl"
     with make(output=path) as publisher:
+        desk = channel_of(publisher)
         socket = bare(publisher.endpoint)
         publisher.wait_settled()
         for _ in range(50):
-            publisher.publish(emotion(), captured_at=time.monotonic())
-            publisher.publish(STATUS)
-        publisher.publish(UTTERANCE)
+            desk.publish(emotion(), captured_at=time.monotonic())
+            desk.publish(STATUS)
+        desk.publish(UTTERANCE)
         messages = [message for topic, message in drain(socket, 101) if topic.startswith(b"emotion/")]
     assert path.read_bytes() == b"".join(message + b"\n" for message in messages)
 
@@ -121,7 +145,8 @@ def test_the_output_is_written_line_by_line_and_appended(tmp_path):
     path.write_text('{"cut short')
     sent = threading.Semaphore(0)
     with make(output=str(path), on_event=lambda event: sent.release()) as publisher:
-        publisher.publish(emotion())
+        desk = channel_of(publisher)
+        desk.publish(emotion())
         assert sent.acquire(timeout=10)
         lines = path.read_bytes().split(b"\n")
         assert lines[0] == b'{"cut short'
@@ -131,9 +156,10 @@ def test_the_output_is_written_line_by_line_and_appended(tmp_path):
 
 def test_the_output_may_be_standard_output(capfdbinary):
     with make(output="-") as publisher:
-        publisher.publish(emotion())
-        publisher.publish(STATUS)
-        publisher.publish(UTTERANCE)
+        desk = channel_of(publisher)
+        desk.publish(emotion())
+        desk.publish(STATUS)
+        desk.publish(UTTERANCE)
     events = [decode(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert [(event.type, event.seq) for event in events] == [("emotion", 0), ("utterance", 1)]
 
@@ -151,10 +177,11 @@ def test_an_output_in_a_missing_folder_is_refused_and_frees_the_port(tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is Linux's")
 def test_a_full_disk_is_reported_once_and_publishing_goes_on(bare, caplog):
     with caplog.at_level(logging.WARNING, "emostream"), make(output="/dev/full") as publisher:
+        desk = channel_of(publisher)
         socket = bare(publisher.endpoint)
         publisher.wait_settled()
         for _ in range(5):
-            publisher.publish(emotion())
+            desk.publish(emotion())
         assert [decode(message).seq for _, message in drain(socket, 5)] == list(range(5))
     assert publisher.output_failures == 5
     assert len([record for record in caplog.records if "/dev/full" in record.getMessage()]) == 1
@@ -195,30 +222,32 @@ def test_a_wildcard_port_becomes_a_real_one(endpoint):
 
 def test_a_bad_stream_name_is_refused():
     with pytest.raises(ConfigError, match="stream name"):
-        Publisher(LOOPBACK, "Desk/", session=SESSION, unix_offset=0.0)
+        channel_of(make(), "Desk/")
 
 
 def test_the_constructor_opens_nothing(tmp_path):
     path = tmp_path / "events.jsonl"
     publisher = make(output=path)
+    desk = channel_of(publisher)
     assert not path.exists()
     publisher.stop()
     with pytest.raises(PublishError, match="isn't running"):
-        publisher.publish(emotion())
+        desk.publish(emotion())
 
 
 def test_stop_sends_everything_and_ends_the_thread(bare):
     publisher = make().start()
+    desk = channel_of(publisher)
     socket = bare(publisher.endpoint)
     publisher.wait_settled()
     for _ in range(3000):
-        publisher.publish(emotion())
+        desk.publish(emotion())
     publisher.stop()
     publisher.stop()
     assert "publisher" not in [thread.name for thread in threading.enumerate()]
     assert [decode(message).seq for _, message in drain(socket, 3000)] == list(range(3000))
     with pytest.raises(PublishError, match="isn't running"):
-        publisher.publish(emotion())
+        desk.publish(emotion())
     with pytest.raises(RuntimeError, match="once"):
         publisher.start()
 
@@ -228,10 +257,11 @@ def test_a_failing_listener_ends_publishing_loudly():
         raise KeyError("listener")
 
     publisher = make(on_event=listener).start()
-    publisher.publish(emotion())
+    desk = channel_of(publisher)
+    desk.publish(emotion())
     publisher._thread.join(10)
     with pytest.raises(PublishError, match="KeyError: 'listener'") as caught:
-        publisher.publish(emotion())
+        desk.publish(emotion())
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(PublishError, match="KeyError: 'listener'"):
         publisher.stop()
@@ -239,16 +269,17 @@ def test_a_failing_listener_ends_publishing_loudly():
 
 def test_an_event_that_is_not_json_ends_publishing_loudly():
     with pytest.raises(PublishError, match="TypeError"), make() as publisher:
-        publisher.publish(emotion(media_time=object()))
+        channel_of(publisher).publish(emotion(media_time=object()))
 
 
 def test_the_listener_gets_what_was_sent(bare):
     heard = []
     with make(on_event=heard.append) as publisher:
+        desk = channel_of(publisher)
         socket = bare(publisher.endpoint)
         publisher.wait_settled()
-        publisher.publish(emotion())
-        publisher.publish(STATUS)
+        desk.publish(emotion())
+        desk.publish(STATUS)
         messages = [message for _, message in drain(socket, 2)]
     assert [encode(event) for event in heard] == messages
 
@@ -264,15 +295,16 @@ def test_a_full_queue_blocks_and_then_counts_the_drop(monkeypatch, caplog):
 
     heard = []
     with make(on_event=lambda event: (listener(event), heard.append(event.seq))) as publisher:
-        publisher.publish(emotion())
+        desk = channel_of(publisher)
+        desk.publish(emotion())
         assert entered.wait(10)
         for _ in range(3):
-            publisher.publish(emotion())
+            desk.publish(emotion())
         assert publisher.queued == 3
-        assert publisher.dropped == 0
-        publisher.publish(emotion())
-        publisher.publish(emotion())
-        assert publisher.dropped == 2
+        assert desk.dropped == 0
+        desk.publish(emotion())
+        desk.publish(emotion())
+        assert desk.dropped == 2
         release.set()
     assert heard == [0, 1, 2, 3]
     assert caplog.text.count("queue is full") == 1
@@ -281,8 +313,9 @@ def test_a_full_queue_blocks_and_then_counts_the_drop(monkeypatch, caplog):
 def test_stopping_never_waits_for_ever(caplog):
     release = threading.Event()
     publisher = make(on_event=lambda event: release.wait(10)).start()
-    publisher.publish(emotion())
-    publisher.publish(emotion())
+    desk = channel_of(publisher)
+    desk.publish(emotion())
+    desk.publish(emotion())
     started = time.monotonic()
     publisher.stop(timeout=0.1)
     assert time.monotonic() - started < 5
@@ -293,11 +326,12 @@ def test_stopping_never_waits_for_ever(caplog):
 
 def test_latency_quantiles():
     with make() as publisher:
-        assert publisher.latency_quantiles() is None
-        publisher._latencies.extend(float(latency) for latency in range(100, 0, -1))
-        assert publisher.latency_quantiles() == LatencyQuantiles(50.0, 95.0, 99.0, 100.0)
-        publisher._latencies.extend([7.0] * 1000)
-        assert publisher.latency_quantiles() == LatencyQuantiles(7.0, 7.0, 7.0, 7.0)
+        desk = channel_of(publisher)
+        assert desk.latency_quantiles() is None
+        desk._latencies.extend(float(latency) for latency in range(100, 0, -1))
+        assert desk.latency_quantiles() == LatencyQuantiles(50.0, 95.0, 99.0, 100.0)
+        desk._latencies.extend([7.0] * 1000)
+        assert desk.latency_quantiles() == LatencyQuantiles(7.0, 7.0, 7.0, 7.0)
 
 
 def test_wait_settled_counts_from_the_bind():

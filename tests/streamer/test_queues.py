@@ -61,11 +61,15 @@ def timed(index: int, age: float) -> TimedSegment:
     return TimedSegment(segment, now - age, 0.0, now, Dropped())
 
 
+def taken(queue: SegmentQueue) -> list[TimedSegment]:
+    return list(iter(queue.pop, None))
+
+
 def test_old_live_segments_lose_their_inputs_but_keep_their_place():
     queue = SegmentQueue(8, max_lag_s=1.0)
     for index, age in enumerate((2.0, 1.5, 0.5, 0.1)):
         queue.put(timed(index, age))
-    batch = queue.take(8, full=False)
+    batch = taken(queue)
     assert [t.segment.index for t in batch] == [0, 1, 2, 3]
     assert [t.stale for t in batch] == [True, True, False, False]
     assert batch[0].segment.mel is None
@@ -77,20 +81,21 @@ def test_a_crowded_live_queue_drops_the_oldest():
     queue = SegmentQueue(4, max_lag_s=1.0)
     for index in range(10):
         queue.put(timed(index, 0.0))
-    assert [t.stale for t in queue.take(16, full=False)] == [True] * 6 + [False] * 4
+    assert [t.stale for t in taken(queue)] == [True] * 6 + [False] * 4
 
 
-def test_recordings_wait_and_full_batches_do_not_depend_on_load():
+def test_recordings_wait_for_room_and_nothing_of_them_is_dropped():
     queue = SegmentQueue(4, max_lag_s=None)
     old = [replace(timed(index, 100.0), captured_at=None) for index in range(11)]
     sender = threading.Thread(target=lambda: [queue.put(item) for item in old] + [queue.close()])
     sender.start()
-    sizes = []
-    while batch := queue.take(4, full=True):
-        sizes.append(len(batch))
-        assert not any(t.stale for t in batch)
+    got = []
+    while not queue.ended:
+        if segment := queue.pop():
+            got.append(segment)
+        assert len(queue) <= 4
     sender.join(5)
-    assert sizes == [4, 4, 3]
+    assert got == old
 
 
 def test_a_thread_hands_over_its_exception(caplog):

@@ -31,7 +31,7 @@ def recorded(faces: list[FrameFace], end: float) -> list:
     segments = SegmentQueue(1000, None)
     clock = RecordedClock(0.0, 0.0, 0.0, fast=True)
     Segmenting(None, inlet, condition, segments, Meters(), SegmentingOptions(clock, 0.0, None)).run()
-    return [timed.segment for timed in segments.take(1000, full=False)]
+    return [timed.segment for timed in iter(segments.pop, None)]
 
 
 @pytest.mark.parametrize("fps", [6, 7.5, 9, 10, 12, 13, 15, 16, 18, 19, 20, 24, 25, 30, 60])
@@ -65,6 +65,6 @@ def test_a_live_block_far_ahead_waits_for_the_grid():
     thread.start()
     thread.join(20)
     assert not thread.is_alive()
-    found = segments.take(1000, full=False)
+    found = list(iter(segments.pop, None))
     assert [t.segment.index for t in found] == list(range(segment_count(59.0)))
     assert {t.segment.audio_reason for t in found} == {"source_lost"}

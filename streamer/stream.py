@@ -1,0 +1,305 @@
+"""One stream: its sources and the threads that turn what they capture into segments.
+
+    source readers -> vision -> segmenting -> segments, which the worker takes
+
+A stream looks after itself in a thread of its own, so that whatever happens to its sources never touches others.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from engines.backends.base import Engine
+from engines.bundle import Bundle
+from engines.errors import EmostreamError, PublishError, SourceError
+from engines.frontend.clip import FrameFace
+from engines.frontend.detectors import FaceDetector
+from engines.frontend.face import FaceTracker
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.clock import RecordedClock
+from streamer.config import Config, StreamConfig
+from streamer.events import SourceState
+from streamer.meters import Meters
+from streamer.publisher import Publisher
+from streamer.queues import DropPolicy, Inlet, Pause
+from streamer.segmenting import Segmenting, SegmentingOptions
+from streamer.segments import SegmentQueue
+from streamer.sources.base import Outlets, Playback
+from streamer.sources.choose import Chosen, open_sources
+from streamer.status import StatusReporter
+from streamer.threads import OwnedThread
+from streamer.vision import Vision
+from streamer.worker import Served
+
+__all__ = ["Stream", "Surroundings"]
+
+_log = logging.getLogger("emostream")
+
+_MAX_LAG_S = 1.0
+_WAITING_BATCHES = 2
+_WAITING_FRAMES = 8  # 0.27 s at 30 a second: as long as the engine may hold up the vision thread
+_WAITING_FACES = 128  # each announced before it is looked at
+_WAITING_BLOCKS = 150  # 3 s of audio
+_STATUS_S = 1.0
+_STOP_S = 0.4  # for readers, vision and segmenting to end
+_STOP_WORKER_S = 0.8  # for the engine to end its batch; with the socket's linger a stop stays near a second
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a stream shares with the others of its session.
+
+    Attributes:
+        config: of the session.
+        bundle: what recognises.
+        engine: that runs it.
+        publisher: of all events.
+        detector: makes a face detector for one thread.
+        arrived: notified when a segment of any stream was put.
+        unix_offset: Unix time minus monotonic time, in seconds, fixed for the session.
+    """
+
+    config: Config
+    bundle: Bundle
+    engine: Engine
+    publisher: Publisher
+    detector: Callable[[], FaceDetector]
+    arrived: threading.Condition
+    unix_offset: float
+
+
+class Stream:
+    """One stream of a session. The constructor opens nothing.
+
+    Attributes:
+        name: of the stream.
+        meters: what is counted of it.
+        status: reports on it.
+        served: what the worker needs of it.
+        opened: set once its sources are open.
+        failure: what ended it, if it did not end by itself.
+    """
+
+    def __init__(self, config: StreamConfig, around: Surroundings) -> None:
+        """Prepare a stream."""
+        self.name = config.name
+        self.meters = Meters()
+        self.opened = threading.Event()
+        self.failure: BaseException | None = None
+        self._config, self._around = config, around
+        self._late_s = config.av_offset_ms / 1000.0
+        self._stop = threading.Event()
+        self._lost: list[str] = []
+        channel = around.publisher.channel(config.name, session=uuid.uuid4().hex, unix_offset=around.unix_offset)
+        capacity = _WAITING_BATCHES * around.engine.batch_size
+        segments = SegmentQueue(capacity, None, self.meters.drop_segment, around.arrived)
+        self.served = Served(segments, channel, self.meters)
+        self.status = StatusReporter(around.bundle, around.engine, self.meters, around.publisher, channel)
+        self._thread = self._make_thread("stream", self._run)
+        self._ready = threading.Event()
+
+    @property
+    def states(self) -> Mapping[str, SourceState]:
+        """Of its sources, by modality."""
+        return self.status.states
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._thread.alive
+
+    def start(self) -> None:
+        """Open the sources, then wait for `play`."""
+        self._thread.start()
+
+    def play(self) -> None:
+        """Begin, now that the engine is ready."""
+        self._ready.set()
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        self._stop.set()
+
+    def join(self) -> None:
+        """Wait for its end, which comes within a second of `stop`."""
+        self._thread.join(2.0 * _STOP_WORKER_S)
+
+    def _run(self) -> None:
+        """Open, wait for the engine, play, end; whatever goes wrong ends this stream and no other."""
+        chosen: list[Chosen] = []
+        try:
+            chosen = self._open_sources()
+            if chosen:
+                self._play(chosen)
+        except BaseException as error:  # noqa: BLE001 - kept for the owner
+            self._fail(error)
+        self.served.segments.close(discard=True)
+        if self.failure is None and self._lost and len(self._lost) == len(chosen):
+            self.failure = SourceError(f"nothing is left to watch or to hear: {'; '.join(self._lost)}")
+        with suppress(PublishError):
+            self.status.publish("ended")
+        if self.failure is not None and self._prefix:
+            unexpected = not isinstance(self.failure, EmostreamError)
+            _log.warning(
+                "%s%s; the others go on", self._prefix, self.failure, exc_info=self.failure if unexpected else None
+            )
+
+    def _open_sources(self) -> list[Chosen]:
+        """Open the sources in a thread of their own, since a driver may not let go; none where the stream stops."""
+        opened: list[Chosen] = []
+        options = self._config, self._around.config.fast
+        opening = self._make_thread("open sources", lambda: opened.extend(open_sources(options[0], fast=options[1])))
+        opening.start()
+        while opening.alive and not self._stop.is_set():
+            opening.wait(_POLL_S)
+        return opened
+
+    def _play(self, chosen: list[Chosen]) -> None:
+        recorded = all(each.source.recorded for each in chosen)
+        condition = threading.Condition()
+        audio, frames, faces = self._inlets(chosen, condition, recorded)
+        inlets = [inlet for inlet in (audio, frames, faces) if inlet is not None]
+        segments = self.served.segments
+        segments.max_lag_s = None if recorded else _MAX_LAG_S
+        self.status.queues = {inlet.name: inlet for inlet in inlets} | {"segments": segments}
+        self.opened.set()
+        self.status.publish("loading")
+        while not self._ready.wait(_POLL_S) and not self._stop.is_set():
+            pass
+        if self._stop.is_set():
+            threads = [self._make_thread(f"close {each.source.name}", each.source.close) for each in chosen]
+        else:
+            self.status.loaded = True
+            threads = self._threads(chosen, recorded, condition, audio, frames, faces)
+        for thread in threads:
+            thread.start()
+        self._wait_end()
+        self._end(inlets, threads)
+
+    def _threads(
+        self,
+        chosen: list[Chosen],
+        recorded: bool,
+        condition: threading.Condition,
+        audio: Inlet[AudioBlock | Pause] | None,
+        frames: Inlet[VideoFrame | Pause] | None,
+        faces: Inlet[FrameFace | Pause] | None,
+    ) -> list[OwnedThread]:
+        playback, options = self._start_clock(chosen, recorded)
+        threads = []
+        if frames is not None and faces is not None:
+            tracker = FaceTracker(self._around.detector())
+            vision = Vision(tracker, frames, faces, self.meters, self._late_s)
+            threads.append(self._make_thread("vision", vision.run))
+        segmenting = Segmenting(audio, faces, condition, self.served.segments, self.meters, options)
+        threads.append(self._make_thread("segmenting", segmenting.run))
+        return threads + [self._reader(each, audio, frames, playback) for each in chosen]
+
+    def _inlets(
+        self, chosen: list[Chosen], condition: threading.Condition, recorded: bool
+    ) -> tuple[Inlet[AudioBlock | Pause] | None, Inlet[VideoFrame | Pause] | None, Inlet[FrameFace | Pause] | None]:
+        audio: Inlet[AudioBlock | Pause] | None = None
+        frames: Inlet[VideoFrame | Pause] | None = None
+        faces: Inlet[FrameFace | Pause] | None = None
+
+        def frame_dropped(item: VideoFrame | FrameFace | Pause) -> None:
+            if not isinstance(item, Pause):
+                self.meters.drop_frame()
+
+        policy: DropPolicy = "block" if recorded else "drop_oldest"
+        if any(each.audio for each in chosen):
+            audio = Inlet(
+                "audio",
+                _WAITING_BLOCKS,
+                policy,
+                condition=condition,
+                mark_loss=lambda block: block if isinstance(block, Pause) else replace(block, lost=True),
+            )
+            self.status.states["audio"] = "waiting"
+        if any(each.video for each in chosen):
+            frames = Inlet("frames", _WAITING_FRAMES, policy, on_drop=frame_dropped)
+            faces = Inlet("faces", _WAITING_FACES, policy, condition=condition, on_drop=frame_dropped)
+            self.status.states["video"] = "waiting"
+        return audio, frames, faces
+
+    def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:
+        """Begin: from now on recordings play, and their grid begins with the earliest track."""
+        starts = [
+            each.source.start_time - (self._late_s if each.video else 0.0)
+            for each in chosen
+            if each.source.start_time is not None
+        ]
+        config, unix_offset = self._around.config, self._around.unix_offset
+        t0, now = min(starts, default=0.0), time.monotonic()
+        playback = Playback(t0, now, fast=config.fast, live=not recorded, stop=self._stop)
+        clock = RecordedClock(t0, now, unix_offset, fast=config.fast) if recorded else None
+        return playback, SegmentingOptions(clock, unix_offset, config.duration_s)
+
+    def _reader(
+        self,
+        each: Chosen,
+        audio: Inlet[AudioBlock | Pause] | None,
+        frames: Inlet[VideoFrame | Pause] | None,
+        playback: Playback,
+    ) -> OwnedThread:
+        outlets = Outlets(audio if each.audio else None, frames if each.video else None)
+        kinds = [kind for kind, given in (("audio", each.audio), ("video", each.video)) if given]
+
+        def read() -> None:
+            self.status.states.update(dict.fromkeys(kinds, "running"))
+            state: SourceState = "ended"
+            try:
+                each.source.run(outlets, playback)
+            except SourceError as error:
+                state = "lost"
+                self._lost.append(str(error))
+                _log.warning("%s%s", self._prefix, error)
+            finally:
+                outlets.finish()
+                self.status.states.update(dict.fromkeys(kinds, state))
+                each.source.close()
+
+        return self._make_thread(f"read {each.source.name}", read)
+
+    def _wait_end(self) -> None:
+        next_status = time.monotonic()
+        while not self._stop.is_set() and not self.served.done.wait(_POLL_S):
+            if time.monotonic() >= next_status:
+                next_status += _STATUS_S
+                self.status.publish("running")
+
+    def _end(
+        self,
+        inlets: list[Inlet[AudioBlock | Pause] | Inlet[VideoFrame | Pause] | Inlet[FrameFace | Pause]],
+        threads: list[OwnedThread],
+    ) -> None:
+        """Stop what still runs within a bound; what was recognised is still published."""
+        begun = time.monotonic()
+        self.served.segments.close(discard=self._stop.is_set())
+        self._stop.set()
+        for inlet in inlets:
+            inlet.close(discard=True)
+        for thread in threads:
+            thread.join(max(0.0, begun + _STOP_S - time.monotonic()))
+        self.served.done.wait(max(0.0, begun + _STOP_WORKER_S - time.monotonic()))
+
+    @property
+    def _prefix(self) -> str:
+        """What tells the stream's lines in the log from those of others."""
+        return f"stream {self.name}: " if len(self._around.config.streams) > 1 else ""
+
+    def _make_thread(self, name: str, target: Callable[[], None]) -> OwnedThread:
+        return OwnedThread(f"{self._prefix}{name}", target, self._fail)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.failure is None:
+            self.failure = error
+        self._stop.set()
