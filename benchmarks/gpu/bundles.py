@@ -70,13 +70,13 @@ def tensorrt(subject: Subject, stack: ExitStack) -> AtBatch:
 
     flavour, gpu = find_flavour(), find_gpu()
     bundle = _untrained(subject.preset, stack)
+    cache = PlanCache(bundle.folder.parent / "plans")  # not among the user's, who will never ask for them
 
     def at(batch: int, stack: ExitStack) -> Run:
         cuda = stack.enter_context(Cuda())
         target = Target(flavour, gpu, Profile(batch, batch))
         plans: dict[str, LoadedPlan] = {}
-        stack.callback(plans.clear)
-        for plan in plans_of(bundle, target, PlanCache()):
+        for plan in plans_of(bundle, target, cache):
             if plan.role in subject.roles:
                 plans[plan.role] = LoadedPlan(cuda, flavour, plan.role, plan.data)
         tensors = _tensors(subject, bundle, batch)

@@ -11,7 +11,7 @@ import torch
 
 __all__ = ["Device"]
 
-_PACKAGES = ("torch", "triton", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12")
+_PACKAGES = ("torch", "triton", "onnxruntime-gpu", "tensorrt-cu13", "tensorrt-cu12", "tensorrt-rtx-cu13")
 _ASKED = {
     "driver_version": "driver",
     "clocks.sm": "multiprocessors' clock",
@@ -51,7 +51,7 @@ class Device:
             capability=f"{own.major}.{own.minor}",
             memory_gb=round(own.total_memory / 1e9, 1),
             multiprocessors=own.multi_processor_count,
-            found=_found(),
+            found=_found(str(own.uuid)),
             versions={
                 "Python": platform.python_version(),
                 "CUDA of PyTorch": str(torch.version.cuda),
@@ -65,13 +65,16 @@ class Device:
         return [
             ("GPU", f"{self.name}, compute capability {self.capability}, {self.multiprocessors} multiprocessors"),
             ("memory", f"{self.memory_gb} GB"),
-            ("as found", ", ".join(f"{name} {value}" for name, value in self.found.items()) or "nvidia-smi is missing"),
+            (
+                "as found",
+                ", ".join(f"{name} {value}" for name, value in self.found.items()) or "nvidia-smi does not say",
+            ),
             ("versions", ", ".join(f"{name} {number}" for name, number in self.versions.items())),
         ]
 
 
-def _found() -> dict[str, str]:
-    command = ["nvidia-smi", "--id=0", f"--query-gpu={','.join(_ASKED)}", "--format=csv,noheader"]
+def _found(uuid: str) -> dict[str, str]:
+    command = ["nvidia-smi", f"--id=GPU-{uuid}", f"--query-gpu={','.join(_ASKED)}", "--format=csv,noheader"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
     except (OSError, subprocess.SubprocessError):

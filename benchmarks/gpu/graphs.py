@@ -22,10 +22,21 @@ def captured(work: Callable[[], object]) -> Run:
             work()
     torch.cuda.current_stream().wait_stream(beside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        kept = work()
+    # A capture that fails may leave PyTorch in the stream of the capture.
+    with torch.cuda.stream(torch.cuda.current_stream()):
+        try:
+            with torch.cuda.graph(graph):
+                kept = work()
+        except RuntimeError as error:  # the first one says why, the last one only that the capture is spoilt
+            raise _first(error) from None
 
-    def replay(_: object = kept) -> None:  # the graph writes to what the work has given
+    def replay(_: object = (work, kept)) -> None:  # the graph reads and writes what they hold
         graph.replay()
 
     return replay
+
+
+def _first(error: BaseException) -> BaseException:
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import torch
@@ -58,14 +58,22 @@ def measure(ways: Sequence[Way], subjects: Sequence[Subject], batches: Sequence[
         for way in ways:
             if way.names and subject.name not in way.names:
                 continue
-            with ExitStack() as stack:
-                try:
-                    at = way.open(subject, stack)
-                except Exception as error:  # noqa: BLE001 - whatever stands in one way's way, the others go on
-                    yield from (Row(way.key, subject.name, batch, reason=_reason(error)) for batch in batches)
-                    continue
-                yield from (_timed(way, subject, batch, at, clock) for batch in batches)
+            yield from _of_way(way, subject, batches, clock)
             _let_go()
+
+
+def _of_way(way: Way, subject: Subject, batches: Sequence[int], clock: Clock) -> Iterator[Row]:
+    """The rows of one way on one network. Whatever stands in its way, the others go on."""
+    done = 0
+    try:
+        with ExitStack() as stack:
+            at = way.open(subject, stack)
+            for batch in batches:
+                yield _timed(way, subject, batch, at, clock)
+                done += 1
+                _let_go()
+    except Exception as error:  # noqa: BLE001 - it may be anything
+        yield from (Row(way.key, subject.name, batch, reason=_reason(error)) for batch in batches[done:])
 
 
 def _timed(way: Way, subject: Subject, batch: int, at: AtBatch, clock: Clock) -> Row:
@@ -74,8 +82,6 @@ def _timed(way: Way, subject: Subject, batch: int, at: AtBatch, clock: Clock) ->
             times = sorted(clock(at(batch, stack)))
     except Exception as error:  # noqa: BLE001 - see above
         return Row(way.key, subject.name, batch, reason=_reason(error))
-    finally:
-        _let_go()
     p99 = times[max(0, -(-99 * len(times) // 100) - 1)]
     return Row(way.key, subject.name, batch, statistics.median(times), p99, len(times))
 
@@ -93,4 +99,5 @@ def _let_go() -> None:
     """Give memory back that the next one may need."""
     gc.collect()
     if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # after some failures the GPU refuses whatever it is asked
+            torch.cuda.empty_cache()

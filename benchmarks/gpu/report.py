@@ -46,7 +46,7 @@ class Report:
     rows: list[Row]
 
     def floor_ms(self, network: str, batch: int) -> float:
-        """The time that no FP16 implementation can beat: of its bytes or of its operations, whichever is longer."""
+        """The time of its bytes or of its operations at this GPU's measured rates, whichever is longer."""
         own = self.work[network]
         moved = (own.weight_bytes + batch * own.tensor_bytes) / self.floors.bytes_per_s
         return 1e3 * max(moved, batch * own.operations / self.floors.operations_per_s)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,7 +35,8 @@ class Way:
     names: tuple[str, ...] | None = None
 
 
-def _eager(subject: Subject, _: ExitStack, *, half: bool) -> AtBatch:
+def _eager(subject: Subject, stack: ExitStack, *, half: bool) -> AtBatch:
+    stack.enter_context(_exact_convolutions())
     module = subject.module(half=half)
     return lambda batch, _: partial(module, *subject.inputs(batch))
 
@@ -53,6 +54,17 @@ def _compiled(subject: Subject, _: ExitStack) -> AtBatch:
         return partial(torch.compile(module, mode="reduce-overhead", dynamic=False), *subject.inputs(batch))
 
     return at
+
+
+@contextmanager
+def _exact_convolutions() -> Iterator[None]:
+    """Let fp32 mean fp32: PyTorch's convolutions take TF32 unless they are told not to."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _channels_last(module: nn.Module) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import cast
 
 from engines.backends.base import Engine
@@ -63,6 +64,8 @@ def _best(precision: str) -> tuple[str, str]:
         return next((name, f"the default for {precision}") for name in PRECISIONS if precision in PRECISIONS[name])
     if not is_installed():
         return "openvino", "the default where no GPU engine is installed"
+    if find_spec("onnx") is None:
+        return "openvino", 'since plans for a GPU need the package onnx; `pip install "emostream[tensorrt]"` brings it'
     try:
         gpu = find_gpu()
         refuse_gpu(find_flavour(), gpu.capability)

@@ -88,13 +88,17 @@ class Cuda:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.use()
-        self._api.cuCtxSynchronize()
-        self._stack.close()
+        with self._stack:  # what was made last is freed first, even where the GPU has failed
+            self.use()
+            self._api.cuCtxSynchronize()
 
     def use(self) -> None:
         """Make the context the calling thread's; needed once in each thread."""
         self._call(self._api.cuCtxSetCurrent, self._context)
+
+    def before_leaving(self, free: Callable[[], object]) -> None:
+        """Call `free` before what was made earlier is freed, and after what will be made later."""
+        self._stack.callback(free)
 
     def memory(self, size: int) -> int:
         """Device memory of `size` bytes, aligned as TensorRT wants it.

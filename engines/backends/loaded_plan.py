@@ -23,7 +23,7 @@ class LoadedPlan:
         """Bring a plan onto the device.
 
         Args:
-            cuda: holds its memory, and has to be left after it is gone.
+            cuda: holds its memory, and frees it.
             flavour: that built it.
             role: the network's, for messages.
             plan: as it is on disk.
@@ -33,7 +33,10 @@ class LoadedPlan:
         """
         self._api, self._role = flavour.api, role
         self._logger = logger_of(flavour)
-        runtime: trt.Runtime = self._api.Runtime(self._logger)
+        try:
+            runtime: trt.Runtime = self._api.Runtime(self._logger)
+        except Exception as error:  # noqa: BLE001 - what it raises when its library can't start is no public class
+            raise EngineError(f"{flavour} can't start: {self._logger.last_error or error}") from None
         self._runtime = runtime
         engine: trt.ICudaEngine | None = runtime.deserialize_cuda_engine(plan)
         if engine is None:
@@ -45,6 +48,7 @@ class LoadedPlan:
         self._scratch_size = engine.device_memory_size_v2
         self._scratch = cuda.memory(self._scratch_size)
         self._contexts: dict[int, Any] = {}
+        cuda.before_leaving(self._free)
 
     def enqueue(self, count: int, shapes: dict[str, tuple[int, ...]], addresses: dict[str, int], stream: int) -> None:
         """Put a run on `count` segments into a stream.
@@ -64,6 +68,10 @@ class LoadedPlan:
             context.set_tensor_address(name, address)
         if not context.execute_async_v3(stream):
             raise EngineError(f"TensorRT failed in the {self._role} network: {self._logger.last_error}")
+
+    def _free(self) -> None:
+        self._contexts.clear()
+        del self._engine, self._runtime
 
     def _context(self) -> Any:
         engine: Any = self._engine

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
@@ -74,6 +76,9 @@ def has_cuda() -> bool:
     """Whether the ONNX Runtime that is installed is the one for NVIDIA's GPUs."""
     import onnxruntime
 
+    if hasattr(onnxruntime, "preload_dlls"):  # the wheels that bring CUDA, without which the provider may be missing
+        with redirect_stdout(sys.stderr):  # it prints, and standard output may be for events
+            onnxruntime.preload_dlls()
     return _CUDA in onnxruntime.get_available_providers()
 
 
@@ -87,6 +92,6 @@ def open_session(model: str | bytes, threads: int = 0, *, cuda: bool = False) ->
     options.log_severity_level = 3
     providers: list[Any] = ["CPUExecutionProvider"]
     if cuda:
-        onnxruntime.preload_dlls()  # of the wheels that bring CUDA
-        providers.insert(0, (_CUDA, {"use_tf32": "0"}))  # fp32 means fp32
+        # fp32 means fp32, and no batch size may wait for a search of algorithms.
+        providers.insert(0, (_CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}))
     return onnxruntime.InferenceSession(model, options, providers=providers)

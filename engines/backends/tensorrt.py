@@ -27,7 +27,7 @@ __all__ = ["TensorRTEngine"]
 _log = logging.getLogger("emostream")
 
 _ALIGNMENT = 256  # bytes, of what TensorRT is given
-_WARM = 4  # segments; a live stream takes no more at once
+_WARM = 4  # segments; a few live streams seldom give more at once
 
 Counts = tuple[int, int, int]
 """Segments with both voice and face, with a voice, with a face. Those with both come first among either."""
@@ -67,17 +67,18 @@ class TensorRTEngine(Engine):
         with ExitStack() as stack:
             cuda = stack.enter_context(Cuda())
             networks: dict[NetworkRole, LoadedPlan] = {}
-            stack.callback(networks.clear)  # what TensorRT holds is freed before CUDA's context is
             for plan in plans_of(self.bundle, target, PlanCache()):
                 networks[plan.role] = LoadedPlan(cuda, flavour, plan.role, plan.data)
             self._program = _Program(cuda, networks, self.bundle, self._profile.largest)
             for count in range(1, min(_WARM, self._profile.largest) + 1):
-                self._program.warm_up((count, count, count))
+                for make_up in ((count, count, count), (0, count, 0), (0, 0, count)):
+                    self._program.warm_up(make_up)
             self._stack = stack.pop_all()
 
     def close(self) -> None:
         """See `Engine`."""
         self._stack.close()
+        del self._program  # its arrays show memory that is no more
 
     def embed(self, batch: Batch) -> Embeddings:
         """See `Engine`."""

@@ -25,9 +25,9 @@ FlavourName = Literal["tensorrt", "tensorrt_rtx"]
 ComputeCapability = tuple[int, int]
 """Generation of a GPU, such as (8, 9)."""
 
-_OLDEST: dict[FlavourName, int] = {
-    "tensorrt": 10,  # the first with nothing but strongly typed networks and named tensors to need
-    "tensorrt_rtx": 1,
+_OLDEST: dict[FlavourName, tuple[int, int]] = {
+    "tensorrt": (10, 1),  # the first whose contexts take their scratch memory with its size
+    "tensorrt_rtx": (1, 2),  # the first whose plans can be captured
 }
 
 
@@ -104,4 +104,5 @@ def _imported(name: FlavourName) -> Flavour | None:
         version = str(module.__version__)
     except (ImportError, OSError, AttributeError):  # absent, without its libraries, or type stubs alone
         return None
-    return Flavour(name, version, module) if int(version.split(".")[0]) >= _OLDEST[name] else None
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return Flavour(name, version, module) if (major, minor) >= _OLDEST[name] else None

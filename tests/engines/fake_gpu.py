@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import ExitStack
 from itertools import count
 from typing import Any
 
@@ -31,15 +32,20 @@ class FakeCuda:
         self.capturing = False
         self._handles = count(1)
         self._kept: list[object] = []
+        self._freeing = ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._freeing.close()
         self._kept.clear()
 
     def use(self) -> None:
         pass
+
+    def before_leaving(self, free: Callable[[], object]) -> None:
+        self._freeing.callback(free)
 
     def memory(self, size: int) -> int:
         block = np.full(size + 256, 0xCD, np.uint8)
