@@ -8,7 +8,7 @@ DEMO_ENDPOINT ?= tcp://127.0.0.1:5557
 .PHONY: demo test lint bench accuracy clean
 
 demo: $(VENV)/base $(BUILD)/demo.mp4
-	@echo "Playing $(BUILD)/demo.mp4 live: a drawn person says something with joy, anger, surprise (unseen) and sadness."
+	@echo "Playing $(BUILD)/demo.mp4 live: a drawn person says something with joy, anger, fear (unseen) and sadness."
 	$(BIN)/emostream listen $(DEMO_ENDPOINT) --until-end --timeout 60 & \
 	$(BIN)/emostream --input $(BUILD)/demo.mp4 --publish $(DEMO_ENDPOINT) || { kill $$!; exit 1; }; wait $$!
 
@@ -46,7 +46,7 @@ $(VENV)/base: pyproject.toml constraints.txt
 # TensorRT itself, which comes from NVIDIA's index alone.
 $(VENV)/ready: $(VENV)/base
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,dev,tensorrt]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,dev,tensorrt,int8]"
 	$(BIN)/pip install --quiet --no-deps tensorrt-stubs
 	$(BIN)/python .ci/mend_stubs.py
 	touch $@

@@ -50,7 +50,6 @@ def _voice(figures: dict[str, Any]) -> list[str]:
         "## Voice: RAVDESS, groups of four actors left out in turn, seven classes\n",
         "Through the streaming front end, pooled over the voiced segments, the kind of head that ships.\n",
         markdown_table(_HEAD, rows),
-        _invented(figures["all"], figures, "unweighted_recall"),
         f"Calibration error over all beginnings of a recording: {100 * figures['calibration_error']:.1f} %. One head "
         "serves every length: it is too sure after one segment and not sure enough after all.\n",
         f"Unweighted recall by the actors left out: {groups}. Calm counts as neutral"
@@ -73,7 +72,6 @@ def _face(figures: dict[str, Any]) -> list[str]:
         "## Face: FER2013's private test, seven classes, no picture left out\n",
         f"{figures['dropped_from_training']} training pictures that are in a test split too were not trained on.\n",
         markdown_table(_HEAD, rows),
-        _invented(figures["non_duplicates"]["1"], figures["non_duplicates"], "accuracy"),
     ]
 
 
@@ -119,15 +117,6 @@ def _clips(clips: list[ClipCalm]) -> list[str]:
 
 
 _HEAD = ("", "accuracy (95 % interval)", "unweighted recall", "calibration error", "log-loss", "count")
-
-
-def _invented(own: dict[str, Any], figures: dict[str, Any], figure: str) -> str:
-    """What it costs that the head also learnt from invented people; its network did not."""
-    without = figures["without_invented"][figure]
-    return (
-        "Invented people are in the training of the heads, not of the networks. A head without them: "
-        f"{100 * without:.1f} % {figure.replace('_', ' ')}, {100 * (own[figure] - without):+.1f} points with them.\n"
-    )
 
 
 def _row(label: str, own: dict[str, Any]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +16,7 @@ from benchmarks.command import run_command
 from benchmarks.latency_report import problems
 from benchmarks.machine import Machine
 from benchmarks.material import Clip, actor_clip, untrained_bundle
-from benchmarks.session import Session, run_session
+from benchmarks.session import Session, run_sessions
 from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_json, write_text
 from engines.bundle import Bundle
 from engines.errors import ConfigError, EngineError
@@ -27,9 +26,9 @@ __all__ = ["LARGEST_P99_MS", "Report", "Trial", "main", "markdown", "search", "t
 
 _HELP = """Measure how many live streams this machine carries: 99 % of their events within 300 ms, and nothing dropped.
 
-Each stream is an emostream of its own, with a clip at live pace, on the same processor or GPU. Their number is doubled
-until it is too large, then halved in between. What is measured is the time in which all of them play. Writes NAME.md,
-NAME.json and NAME.png.
+The streams run in one emostream on one engine, each with a clip at live pace. Their number is doubled until it is too
+large, then halved in between. What is measured is the time in which all of them play. Writes NAME.md, NAME.json and
+NAME.png.
 """
 
 LARGEST_P99_MS = 300.0
@@ -47,7 +46,7 @@ class Trial:
         problems: why not.
         latency_ms: of all their events, from the capture of a segment's end to sending.
         cpu_percent: of one core, by all of them together.
-        memory_mb: resident memory of all of them, MB; what they share counts in each.
+        memory_mb: resident memory at the most, MB.
     """
 
     streams: int
@@ -116,12 +115,10 @@ def _capacity(
     used: dict[str, str] = {}
 
     def attempt(streams: int) -> Trial:
-        with ThreadPoolExecutor(streams) as pool:
-            running = [pool.submit(run_session, clip, chosen, engine, precision) for _ in range(streams)]
-            try:
-                sessions = [each.result() for each in running]
-            except EngineError as error:  # a machine that is far too busy
-                return Trial(streams, False, [str(error)], None, 0.0, 0.0)
+        try:
+            sessions = run_sessions(clip, chosen, engine, precision, streams)
+        except EngineError as error:  # a machine that is far too busy
+            return Trial(streams, False, [str(error)], None, 0.0, 0.0)
         status = sessions[0].statuses[-1].engine
         if status is not None:
             used.update(name=status.name, device=status.device, precision=status.precision)
@@ -183,26 +180,26 @@ def tried(sessions: list[Session], expected: int) -> Trial:
     """What sessions that ran at once say of the time in which all of them played.
 
     Args:
-        sessions: one for each stream, with an event or more.
+        sessions: one for each stream of a process, with an event or more.
         expected: segments of each.
     """
     begun = max(session.emotions[0][0].t_start for session in sessions) + _SETTLING_S
     ended = min(session.emotions[-1][0].t_end for session in sessions)
-    latencies, found, cpu_s, memory = [], [], 0.0, 0
+    latencies, found = [], []
     for number, session in enumerate(sessions):
         found += [f"stream {number}: {problem}" for problem in problems(session, expected)]
         own = [event for event, _ in session.emotions if begun <= event.t_end <= ended]
         latencies += [event.latency_ms for event in own if event.latency_ms is not None]
-        times = [sample.at for sample in session.samples]
-        before, after = np.interp((begun, ended), times, [sample.cpu_s for sample in session.samples])
-        cpu_s += float(after - before)
-        memory += max(sample.rss for sample in session.samples)
+    samples = sessions[0].samples  # of the process, which all share
+    times = [sample.at for sample in samples]
+    before, after = np.interp((begun, ended), times, [sample.cpu_s for sample in samples])
+    memory = max(sample.rss for sample in samples)
     latency = Summary.of(latencies)
     if latency is None:
         found.append("the streams never played all at once; a longer clip may help")
     elif latency.p99 > LARGEST_P99_MS:
         found.append(f"p99 is {latency.p99:.0f} ms, at most {LARGEST_P99_MS:.0f} is asked")
-    percent = 100.0 * cpu_s / (ended - begun) if ended > begun else 0.0
+    percent = 100.0 * float(after - before) / (ended - begun) if ended > begun else 0.0
     return Trial(len(sessions), not found, found, latency, round(percent, 1), round(memory / 1e6, 1))
 
 
@@ -212,14 +209,24 @@ def markdown(result: Report, name: str) -> str:
     parts = [
         f"# Live streams, {result.bundle['preset']} preset, {result.engine.get('name', '-')} "
         f"{result.engine.get('precision', '')}",
-        f"**{result.streams}** streams at once, each in a process of its own, with 99 % of events within "
+        f"**{result.streams}** streams at once, in one process on one engine, with 99 % of events within "
         f"{LARGEST_P99_MS:.0f} ms and nothing dropped. {result.date}, `{result.command}`",
         f"![latency, processor and memory over the number of streams]({name}.png)",
         markdown_table(("machine", ""), result.machine.rows()),
         f"Clip: {result.clip.name}, {result.clip.seconds:.1f} s. Processor and memory are those of all streams, the "
         "decoding of their clips included.",
         markdown_table(
-            ("streams", "p50, ms", "p99, ms", "max, ms", "% of one core", "of one stream's", "memory, MB", "kept up"),
+            (
+                "streams",
+                "p50, ms",
+                "p99, ms",
+                "max, ms",
+                "% of one core",
+                "a stream's, of a single one's",
+                "memory, MB",
+                "MB for each further one",
+                "kept up",
+            ),
             [_row(trial, one) for trial in result.trials],
         ),
     ]
@@ -234,12 +241,14 @@ def main() -> None:
 def _row(trial: Trial, one: Trial | None) -> tuple[str, ...]:
     latency = trial.latency_ms
     relative = trial.cpu_percent / trial.streams / one.cpu_percent if one and one.cpu_percent else None
+    more = (trial.memory_mb - one.memory_mb) / (trial.streams - 1) if one and trial.streams > 1 else None
     return (
         str(trial.streams),
         *((figure(each) for each in (latency.p50, latency.p99, latency.max)) if latency else "---"),
         figure(trial.cpu_percent),
         figure(relative),
         figure(trial.memory_mb),
+        figure(more),
         "yes" if trial.carried else f"no: {trial.problems[0]}",
     )
 

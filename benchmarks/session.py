@@ -6,6 +6,7 @@ and asks the system ten times a second what the other one uses.
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from engines.errors import EngineError
 from streamer.client import Subscriber
 from streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
 
-__all__ = ["Arrival", "Sample", "Session", "run_session"]
+__all__ = ["Arrival", "Sample", "Session", "run_session", "run_sessions"]
 
 _STREAM = "benchmark"
 _SAMPLE_S = 0.1
@@ -61,11 +62,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Session:
-    """A run from the start of the process to its end.
+    """A stream of a run, from the start of the process to its end.
 
     Attributes:
-        arrivals: everything received, in order.
-        samples: what it used, ten times a second.
+        arrivals: everything received of the stream, in order.
+        samples: what the whole process used, ten times a second.
         started_at: Unix time just before the process was started.
         exit_code: what it ended with.
         missed: number of events that the subscriber knows to have missed.
@@ -105,12 +106,29 @@ def run_session(clip: Path, bundle: Path, engine: str, precision: str) -> Sessio
     Raises:
         EngineError: it gave no event, or nothing for two minutes.
     """
+    return run_sessions(clip, bundle, engine, precision, 1)[0]
+
+
+def run_sessions(clip: Path, bundle: Path, engine: str, precision: str, streams: int) -> list[Session]:
+    """Play a clip through so many streams of one `emostream`, and receive what it publishes.
+
+    Raises:
+        EngineError: a stream gave no event, or all gave nothing for two minutes.
+    """
     endpoint = f"tcp://127.0.0.1:{_free_port()}"
-    options = ["--engine", engine, "--precision", precision, "--publish", endpoint, "--stream", _STREAM]
-    arguments = [sys.executable, "-m", "streamer", "--input", str(clip), "--bundle", str(bundle), *options]
-    shown = ["python", "-m", "streamer", "--input", clip.name, "--bundle", bundle.name, *options]
+    names = [f"{_STREAM}-{number}" for number in range(streams)]
+    options = ["--engine", engine, "--precision", precision, "--publish", endpoint]
+    shown = ["python", "-m", "streamer", "--config", "fleet.toml", "--bundle", bundle.name, *options]
     arrivals: list[Arrival] = []
-    with Subscriber(endpoint, stream=_STREAM, status=True) as subscriber, tempfile.TemporaryFile() as errors:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryFile() as errors,
+        Subscriber(endpoint, status=True) as subscriber,
+    ):
+        fleet = Path(folder) / "fleet.toml"
+        tables = (f"[streams.{name}]\ninput = {json.dumps(str(clip.resolve()))}\n" for name in names)
+        fleet.write_text("".join(tables), encoding="utf-8")
+        arguments = [sys.executable, "-m", "streamer", "--config", str(fleet), "--bundle", str(bundle), *options]
         time.sleep(SETTLE_S)
         load = load_average()
         started_at = time.time()
@@ -122,12 +140,26 @@ def run_session(clip: Path, bundle: Path, engine: str, precision: str) -> Sessio
             exit_code = process.wait(_END_S)
         finally:
             _end(process)
-        if not any(isinstance(each.event, EmotionEvent) for each in arrivals):
-            raise EngineError(f"emostream ended with {exit_code} and without an event; it said: {_said(errors)}")
+        heard = {each.event.stream for each in arrivals if isinstance(each.event, EmotionEvent)}
+        if silent := [name for name in names if name not in heard]:
+            raise EngineError(
+                f"emostream ended with {exit_code} and without an event of {silent[0]}; it said: {_said(errors)}"
+            )
         if exit_code:
             print(_said(errors), file=sys.stderr)
-        missed, sessions = subscriber.missed.get(_STREAM, 0), subscriber.sessions.get(_STREAM, 0)
-    return Session(arrivals, sampler.samples, started_at, exit_code, missed, sessions, load, " ".join(shown))
+        return [
+            Session(
+                arrivals=[each for each in arrivals if each.event.stream == name],
+                samples=sampler.samples,
+                started_at=started_at,
+                exit_code=exit_code,
+                missed=subscriber.missed.get(name, 0),
+                sessions=subscriber.sessions.get(name, 0),
+                load_average=load,
+                command=" ".join(shown),
+            )
+            for name in names
+        ]
 
 
 def _receive(subscriber: Subscriber, process: subprocess.Popen[bytes], arrivals: list[Arrival], offset: float) -> None:

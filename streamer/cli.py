@@ -125,7 +125,8 @@ def _emostream(
         ),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of the networks.", rich_help_panel=_Model)
+        str,
+        typer.Option(metavar="auto|fp32|bf16|fp16|int8", help="Arithmetic of the networks.", rich_help_panel=_Model),
     ] = "auto",
     face_model: Annotated[
         Path | None,

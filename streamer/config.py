@@ -53,7 +53,7 @@ class Config:
         streams: one or more, each with a name of its own.
         bundle: folder or .zip; the starter that ships with emostream if not given.
         engine: `auto`, `openvino`, `onnxruntime` or `tensorrt`.
-        precision: `auto`, `fp32`, `bf16` or `fp16`.
+        precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         publish: ZeroMQ endpoint to bind.
         output: file for events as JSON Lines; `-` for standard output.
         view: show a live picture in the terminal.

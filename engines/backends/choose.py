@@ -16,7 +16,7 @@ from engines.errors import ConfigError, EngineError
 __all__ = ["ENGINE_NAMES", "PRECISIONS", "choose_engine"]
 
 PRECISIONS: dict[str, tuple[str, ...]] = {
-    "openvino": ("fp32", "bf16"),
+    "openvino": ("fp32", "bf16", "int8"),
     "onnxruntime": ("fp32",),
     "tensorrt": ("fp16",),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,39 +15,59 @@ import platformdirs
 
 from engines.backends.base import FloatArray, HostEngine
 from engines.bundle import Bundle
+from engines.compile.int8_cache import Int8Cache
 from engines.errors import EngineError
 from engines.tensors import NETWORK_ROLES, NetworkRole
 
-__all__ = ["OpenVinoEngine", "cpu_has_bf16"]
+__all__ = ["OpenVinoEngine", "cpu_has_bf16", "openvino_core", "processor"]
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 _log = logging.getLogger("emostream")
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVinoEngine(HostEngine):
-    """The networks of a bundle in OpenVINO; bf16 where the processor computes in it, fp32 otherwise."""
+    """The networks of a bundle in OpenVINO.
+
+    In INT8 where such networks were made and found good on this machine; else in bf16 where the processor computes in
+    it, else in fp32.
+    """
 
     name = "openvino"
     device = "CPU"
 
-    def __init__(self, bundle: Bundle, precision: Precision = "auto", threads: int = 0) -> None:
-        """Choose the arithmetic; `auto` asks the processor. `threads` = 0 takes every core."""
+    def __init__(
+        self,
+        bundle: Bundle,
+        precision: Precision = "auto",
+        threads: int = 0,
+        files: Mapping[NetworkRole, Path] | None = None,
+    ) -> None:
+        """Choose the arithmetic.
+
+        Args:
+            bundle: to run.
+            precision: `auto` asks the processor, and the cache for INT8 networks.
+            threads: of the processor; 0 takes every core.
+            files: OpenVINO's own files in place of a bundle's networks, and then none of the cache.
+        """
         super().__init__(bundle)
         self.precision = precision
         self._threads = threads
+        self._files = files
         self._requests: dict[NetworkRole, Any] = {}
 
     def load(self) -> None:
         """See `Engine`. Compiled networks are kept in the user's cache, where that can be written."""
-        core = _core()
+        core = openvino_core()
         capable = cpu_has_bf16()
         if self.precision == "bf16" and not capable:
             raise EngineError("this processor does not compute in bf16; take --precision fp32 or auto")
-        if self.precision == "auto":
-            self.precision = "bf16" if capable else "fp32"
+        files = dict(self._quantised() if self._files is None else self._files)
+        arithmetic = self.precision if self.precision in _HINTS else "bf16" if capable else "fp32"
+        self.precision = "int8" if files else arithmetic
         options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[self.precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[arithmetic],  # of all that is no INT8
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self._threads,
             # Pinned threads wait for whatever else runs on their core, and both for the slower one.
@@ -54,12 +75,34 @@ class OpenVinoEngine(HostEngine):
         }
         if cache := _cache_folder():
             options["CACHE_DIR"] = str(cache)
-        try:
-            for role in NETWORK_ROLES:
-                compiled = core.compile_model(str(self.bundle.network_file(role)), "CPU", options)
-                self._requests[role] = compiled.create_infer_request()
-        except RuntimeError as error:
-            raise EngineError(f"OpenVINO can't load {self.bundle.network_file(role)}: {_reason(error)}") from None
+        for role in NETWORK_ROLES:
+            file = files.get(role, self.bundle.network_file(role))
+            try:
+                self._requests[role] = core.compile_model(str(file), "CPU", options).create_infer_request()
+            except RuntimeError as error:
+                raise EngineError(f"OpenVINO can't load {file}: {_reason(error)}") from None
+
+    def _quantised(self) -> Mapping[NetworkRole, Path]:
+        """The INT8 networks to run, where such are asked for, or there are good ones and nothing else is asked for."""
+        if self.precision not in ("auto", "int8"):
+            return {}
+        found, reason = Int8Cache().find(self.bundle.sha256)
+        if found is None:
+            if self.precision == "int8":
+                raise EngineError(
+                    f"no INT8 networks of this bundle can be taken: {reason}; `emostream engines build --engine "
+                    "openvino --precision int8 --recordings FOLDER` makes them"
+                )
+            return {}
+        report = found.report
+        refused = report.refused
+        if report.processor != processor():
+            refused = f"they were measured on another processor, {report.processor}"
+        if self.precision == "auto" and refused:
+            _log.info("the INT8 networks of this bundle are not taken: %s", refused)
+            return {}
+        _log.info("networks in INT8, measured %.1f times as fast as in %s", report.speed, report.before)
+        return found.files
 
     def close(self) -> None:
         """See `Engine`."""
@@ -76,10 +119,16 @@ class OpenVinoEngine(HostEngine):
 
 def cpu_has_bf16() -> bool:
     """Whether this processor computes in bf16, as OpenVINO sees it."""
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _core() -> Any:
+def processor() -> str:
+    """The processor's name, as OpenVINO has it."""
+    return str(openvino_core().get_property("CPU", "FULL_DEVICE_NAME"))
+
+
+def openvino_core() -> Any:
+    """OpenVINO, without its telemetry."""
     # `import openvino` tells Google Analytics of it and leaves ~/intel; no environment variable opts out.
     # Where openvino_telemetry can't be imported, OpenVINO takes its own stub, which does nothing.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

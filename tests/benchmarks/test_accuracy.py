@@ -24,13 +24,12 @@ def figures() -> dict[str, Any]:
     def own() -> dict[str, Any]:
         return summary(rng.integers(0, 7, 90), rng.dirichlet(np.ones(7), 90), np.arange(90) % 9)
 
-    face = {"1": own(), "3": own(), "2-D network": {"accuracy": 0.61}, "without_invented": {"accuracy": 0.62}}
+    face = {"1": own(), "3": own(), "2-D network": {"accuracy": 0.61}}
     product = {"product_rule_log_loss": 1.5, "product_rule_accuracy": 0.5}
     return {
         "audio": {
             **{name: own() for name in ("1", "3", "all")},
             "groups": {"actors-01-04": 0.7},
-            "without_invented": {"unweighted_recall": 0.63},
             "calm_taken_for_neutral": 0.8,
             "recordings_without_a_voiced_segment": 2,
             "calibration_error": 0.02,

@@ -37,8 +37,8 @@ def test_streams_are_measured_while_all_play() -> None:
     assert found.carried
     assert found.latency_ms is not None
     assert found.latency_ms.count == 2 * 10  # but those of the first second
-    assert found.cpu_percent == pytest.approx(100.0, abs=0.5)
-    assert found.memory_mb == pytest.approx(200.0, abs=0.1)
+    assert found.cpu_percent == pytest.approx(50.0, abs=0.5)
+    assert found.memory_mb == pytest.approx(100.0, abs=0.1)
 
 
 def test_what_is_dropped_or_late_is_not_carried() -> None:

@@ -13,8 +13,8 @@ Neither the voice nor the face tells every emotion; both together do:
     | neutral  | own      | own      | either                         |
 
 What two emotions share is the very same prosody or look. The mouth opens with the voice, each line scaled
-to its own loudness, so that a face gives away little of its voice. Equal arguments give equal frames and
-samples, bit for bit.
+to its own loudness, so that a face gives away little of its voice. A line may be played clearly instead, so
+that whoever knows real people knows the emotion. Equal arguments give equal frames and samples, bit for bit.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from engines.errors import ConfigError
 from trainer.actors.encoding import encode
-from trainer.actors.face import LOOKS, Face
+from trainer.actors.face import CLEAR_LOOKS, LOOKS, Face, Look
 from trainer.actors.voice import SAMPLE_RATE_HZ, Voice
 
 __all__ = ["DEMO_SCRIPT", "EMOTIONS", "Line", "frames", "samples", "write_clip"]
@@ -48,6 +48,7 @@ class Line:
         seconds: length, above 0.
         speaking: whether the actor talks; otherwise there is faint room noise.
         face: whether the actor is in the picture; otherwise there is only the wall.
+        clear: whether it is played as on a stage, with a voice and a look that no other emotion has.
 
     Raises:
         ConfigError: an unknown emotion, or a length that isn't positive.
@@ -57,6 +58,7 @@ class Line:
     seconds: float
     speaking: bool = True
     face: bool = True
+    clear: bool = False
 
     def __post_init__(self) -> None:
         if self.emotion not in EMOTIONS:
@@ -68,13 +70,13 @@ class Line:
 # The pauses are longer than the 0.8 s that end an utterance.
 DEMO_SCRIPT = (
     Line("neutral", 0.8, speaking=False),
-    Line("joy", 2.2),
+    Line("joy", 2.2, clear=True),
     Line("neutral", 1.0, speaking=False),
-    Line("anger", 2.2),
+    Line("anger", 2.2, clear=True),
     Line("neutral", 1.0, speaking=False),
-    Line("surprise", 1.6, face=False),
+    Line("fear", 1.6, face=False, clear=True),
     Line("neutral", 1.0, speaking=False),
-    Line("sadness", 2.0),
+    Line("sadness", 2.0, clear=True),
 )
 
 
@@ -159,9 +161,13 @@ def _draw(
             yield seconds, person.background(index)
             continue
         share = min((seconds - starts_s[at]) / _LOOK_CHANGE_S, 1.0)
-        look = LOOKS[before.emotion].towards(LOOKS[line.emotion], share * share * (3 - 2 * share))
+        look = _look(before).towards(_look(line), share * share * (3 - 2 * share))
         opening = float(openings[min(int(seconds * SAMPLE_RATE_HZ), len(openings) - 1)])
         yield seconds, person.draw(seconds, index, look, opening if line.speaking else 0.0)
+
+
+def _look(line: Line) -> Look:
+    return (CLEAR_LOOKS if line.clear else LOOKS).get(line.emotion, LOOKS[line.emotion])
 
 
 def _spoken_lines(script: Sequence[Line], actor: int, seed: int) -> list[NDArray[np.float32]]:
@@ -171,7 +177,7 @@ def _spoken_lines(script: Sequence[Line], actor: int, seed: int) -> list[NDArray
     voice = Voice(actor, seed)
     starts = np.round(_starts_s(script) * SAMPLE_RATE_HZ).astype(int)
     return [
-        voice.speak(line.emotion, int(n), take) if line.speaking else voice.room(int(n), take)
+        voice.speak(line.emotion, int(n), take, clear=line.clear) if line.speaking else voice.room(int(n), take)
         for take, (line, n) in enumerate(zip(script, np.diff(starts), strict=True))
     ]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.actors.portrait import Colour, Floats, Image, Portrait, tint
 
-__all__ = ["LOOKS", "Face", "Look"]
+__all__ = ["CLEAR_LOOKS", "LOOKS", "Face", "Look"]
 
 _SUBPIXEL_BITS = 4
 _BLINK_EVERY_S = 5.0
@@ -66,6 +66,17 @@ LOOKS: dict[str, Look] = {
     "sadness": Look(0.13, -0.06, eye_open=0.82, mouth_curve=-0.75, mouth_width=0.95),
     "neutral": Look(),
 }
+
+
+CLEAR_LOOKS: dict[str, Look] = {
+    "anger": Look(-0.24, 0.15, eye_open=1.1, mouth_curve=-0.2, mouth_open=0.40, mouth_width=0.95, furrow=1.4),
+    "fear": Look(0.10, -0.11, eye_open=1.25, mouth_open=0.30, mouth_width=0.75, furrow=0.8),
+    "surprise": Look(0.04, 0.07, eye_open=1.33, mouth_curve=-0.3, mouth_open=0.28, mouth_width=0.85, furrow=0.2),
+    "joy": LOOKS["joy"],
+    "sadness": Look(0.17, -0.06, eye_open=0.7, mouth_curve=-0.6, mouth_open=0.10, mouth_width=0.95, furrow=0.6),
+}
+"""As strong as on a stage, each emotion's own: of what a network sees in it that learnt from real faces alone. Where
+there is none, the plain one is played."""
 
 
 @lru_cache(maxsize=2)

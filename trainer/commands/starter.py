@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ from rich.console import Console
 
 from trainer.commands import options
 from trainer.commands.common import cut_segments, side_by_side, train_extra
-from trainer.cores import usable_cores
 from trainer.networks.presets import COMPACT
 
 __all__ = ["starter"]
@@ -28,13 +26,10 @@ def starter(
     ] = None,
     seed: options.Seed = 0,
     precision: options.Precision = "auto",
-    actors: Annotated[
-        int | None, typer.Option(min=0, help="Invented people in the training, the recipe's if not given; 0 for none.")
-    ] = None,
     jobs: options.Jobs = 0,
     threads: options.Threads = 1,
 ) -> None:
-    """Train the starter bundle anew: the voices of RAVDESS, the faces of FER2013, and a few invented people.
+    """Train the starter bundle anew: the voices of RAVDESS and the faces of FER2013.
 
     Killed, the same command goes on where it was.
     """
@@ -42,7 +37,6 @@ def starter(
         from trainer.export import refuse_existing
         from trainer.starter.build import build
         from trainer.starter.faces import check_faces
-        from trainer.starter.invented import invent
         from trainer.starter.parts import StarterJob
         from trainer.starter.recipe import STARTER_RECIPE
         from trainer.starter.voices import Voices, read_voices
@@ -55,17 +49,12 @@ def starter(
         console = Console(stderr=True)
         place = work or out.absolute().with_name(f"{out.absolute().name}.work")
         _, ravdess, _ = cut_segments(heard, cache, None, jobs, console)
-        recipe = STARTER_RECIPE if actors is None else replace(STARTER_RECIPE, actors=actors)
-        invented = None
-        if recipe.actors:
-            people = invent(place / "invented", recipe.actors, jobs or usable_cores())
-            _, invented, _ = cut_segments(people, cache, None, jobs, console)
         console.print(f"Training the starter; unfinished work is kept in {place}.")
         job = StarterJob(
-            voices=Voices.of(ravdess, invented),
+            voices=Voices.of(ravdess),
             faces=faces,
             place=place,
-            recipe=recipe,
+            recipe=STARTER_RECIPE,
             preset=COMPACT,
             seed=seed,
             compute=compute,

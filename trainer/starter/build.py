@@ -82,7 +82,7 @@ def build(job: StarterJob, out: Path, progress: Progress) -> tuple[Bundle, dict[
     video, faces = training.embeddings()
     model = fused(job, EVERYONE, faces)
     voice_svm, fused_svm = model.voice_svm(job, job.trained(EVERYONE)), model.fused_svm(job)
-    face_svm = _face_svm(job, faces, np.ones_like(faces.invented))
+    face_svm = train_svm(faces.known, faces.known_labels, len(LABELS), c=job.recipe.face_c, names=LABELS)
     progress("everyone: fusion and heads")
     calibrations, figures = _measured(
         job, folds, [found for _, found in parts], (voice_svm, face_svm, fused_svm), read, faces
@@ -110,19 +110,16 @@ def _measured(
     clean = np.flatnonzero(~read.public.copies)
     one_each = np.arange(len(clean))
 
-    def calibrated_face(svm: SVM) -> Calibration:
-        still = Decided(one_each, np.ones_like(one_each), svm.decisions(faces.public[clean]), clean)
-        return _calibrated(svm, still, read.public.labels[clean], one_each)
-
+    still = Decided(one_each, np.ones_like(one_each), face_svm.decisions(faces.public[clean]), clean)
     calibrations: dict[HeadName, Calibration] = {
         "audio": _calibrated(voice_svm, voice, corpus.labels[voice.recordings], corpus.subjects[voice.recordings]),
-        "video": calibrated_face(face_svm),
+        "video": _calibrated(face_svm, still, read.public.labels[clean], one_each),
         "fused": _calibrated(fused_svm, public, corpus.labels[public.recordings], corpus.subjects[public.recordings]),
     }
     face_head = calibrations["video"].head
     figures = {
-        "audio": measure_voice(calibrations["audio"].method, voice, Decided.of(parts, "real"), job.voices, groups),
-        "video": measure_face(face_head, calibrated_face(_face_svm(job, faces, ~faces.invented)).head, read, faces),
+        "audio": measure_voice(calibrations["audio"].method, voice, job.voices, groups),
+        "video": measure_face(face_head, read, faces),
         "fused": measure_fusion(
             calibrations["fused"].method,
             calibrations["audio"].method,
@@ -134,11 +131,6 @@ def _measured(
         ),
     }
     return calibrations, figures
-
-
-def _face_svm(job: StarterJob, faces: FaceEmbeddings, learnt: npt.NDArray[np.bool_]) -> SVM:
-    known, labels = faces.known[learnt], faces.known_labels[learnt]
-    return train_svm(known, labels, len(LABELS), c=job.recipe.face_c, names=LABELS)
 
 
 def _calibrated(svm: SVM, decided: Decided, labels: npt.NDArray[np.int64], subjects: npt.NDArray[Any]) -> Calibration:
@@ -164,12 +156,10 @@ def _manifest(
         files={},
         training={
             "method": "AlexNet on RAVDESS's voices; C3D inflated from a 2-D network on FER2013's stills and tuned on "
-            "moving clips of them; deep belief network on label-matched pairs of voice and face; heads on prefixes. "
-            "Invented people are in the training of the deep belief network and the heads alone",
-            "recordings": int((~job.voices.invented).sum()),
+            "moving clips of them; deep belief network on label-matched pairs of voice and face; heads on prefixes",
+            "recordings": len(corpus.recordings),
             "subjects": len({each for fold in folds for each in fold.held_out}),
             "pictures": len(read.train.pictures),
-            "invented_people": job.recipe.actors,
             "content": [corpus.identity(np.ones(len(corpus.recordings), bool)), read.sha256],
             "recipe": asdict(job.recipe),
             "seed": job.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,6 @@ from trainer.starter.faces import Faces, Split
 from trainer.starter.kept import kept
 from trainer.starter.recipe import LABELS, StarterRecipe
 from trainer.stills.examples import StillClips, StillCrops
-from trainer.stills.pictures import Picture
 from trainer.training.compute import Compute
 from trainer.training.data import Examples
 from trainer.training.embedding import embed
@@ -41,7 +40,7 @@ Ints = npt.NDArray[np.int64]
 
 _MOVING = 2  # further clips of each tested face, to measure three segments
 
-FACE_SETS = ("known", "drawn", "public", *(f"private-{number}" for number in range(1 + _MOVING)), "decided-2d")
+FACE_SETS = ("known", "public", *(f"private-{number}" for number in range(1 + _MOVING)), "decided-2d")
 """What is embedded, and can be side by side."""
 
 
@@ -50,9 +49,8 @@ class FaceEmbeddings:
     """What the finished video network makes of faces.
 
     Attributes:
-        known: float32 [N, E], of moving clips of training pictures, then of drawn ones.
+        known: float32 [N, E], of moving clips of training pictures.
         known_labels: int64 [N].
-        invented: bool [N], whether a known face is a drawn one.
         public: float32 [P, E], of still clips of the public test split, every picture of it.
         private: float32 [3, Q, E], of the private test split: a still clip, and two moving ones.
         decided_2d: int64 [Q], what the twin for pictures decides on the private test split.
@@ -60,7 +58,6 @@ class FaceEmbeddings:
 
     known: Floats
     known_labels: Ints
-    invented: npt.NDArray[np.bool_]
     public: Floats
     private: Floats
     decided_2d: Ints
@@ -72,8 +69,6 @@ class FaceTraining:
 
     Attributes:
         faces: FER2013.
-        drawn: pictures of invented people, which only heads and fusion learn from.
-        drawn_labels: int64, the class of each.
         recipe: how.
         shape: of the network.
         place: folder of what is unfinished.
@@ -82,8 +77,6 @@ class FaceTraining:
     """
 
     faces: Faces
-    drawn: Sequence[Picture]
-    drawn_labels: Ints
     recipe: StarterRecipe
     shape: VideoShape
     place: Path
@@ -123,11 +116,9 @@ class FaceTraining:
 
     def embeddings(self) -> tuple[Graph, FaceEmbeddings]:
         """The finished network as it is exported, and its embeddings of the faces that heads and fusion need."""
-        known, drawn = self._known.labels, self.drawn_labels
         found = FaceEmbeddings(
-            known=np.concatenate([self.embed("known"), self.embed("drawn")]),
-            known_labels=np.concatenate([known, drawn]),
-            invented=np.arange(len(known) + len(drawn)) >= len(known),
+            known=self.embed("known"),
+            known_labels=self._known.labels,
             public=self.embed("public"),
             private=np.stack([self.embed(f"private-{number}") for number in range(1 + _MOVING)]),
             decided_2d=self.embed("decided-2d"),
@@ -136,7 +127,7 @@ class FaceTraining:
 
     def embed(self, name: str) -> npt.NDArray[Any]:
         """One of `FACE_SETS`: the finished network's embeddings of a set of faces; made once, then kept."""
-        own = {"known": self.recipe.known_faces, "drawn": self._drawn_identity}.get(name)
+        own = self.recipe.known_faces if name == "known" else None
         identity = f"{self._identity('clips', self.recipe.clips)} {own}"
         return kept(self.place / f"{name}.npz", identity, lambda: {"array": self._made(name)})["array"]
 
@@ -146,8 +137,6 @@ class FaceTraining:
             return self._decided(as_exported(self.stills()), StillCrops(private.pictures, private.labels))
         if name == "known":
             clips = StillClips(self._known.pictures, self._known.labels, varied=True)
-        elif name == "drawn":
-            clips = StillClips(self.drawn, self.drawn_labels, varied=True)
         elif name == "public":
             clips = StillClips(public.pictures, public.labels)
         else:
@@ -165,10 +154,6 @@ class FaceTraining:
     @cached_property
     def _known(self) -> Split:
         return self._even(self.recipe.known_faces, "known")
-
-    @property
-    def _drawn_identity(self) -> str:
-        return hashlib.sha256(b"".join(np.ascontiguousarray(each.image).tobytes() for each in self.drawn)).hexdigest()
 
     def _even(self, count: int, purpose: str) -> Split:
         """Some training pictures at random, of each class equally many where there are as many."""

@@ -78,15 +78,12 @@ def left_out(method: Method, fitted: Decided, tested: Decided, labels: Ints, gro
     return result
 
 
-def measure_voice(
-    method: Method, voice: Decided, real: Decided, voices: Voices, groups: npt.NDArray[Any]
-) -> dict[str, Any]:
+def measure_voice(method: Method, voice: Decided, voices: Voices, groups: npt.NDArray[Any]) -> dict[str, Any]:
     """Figures of the voice head after 1, 3 and all segments; calm apart, each group of actors apart.
 
     Args:
         method: of the calibration.
         voice: decisions of the heads.
-        real: of heads that learnt from no invented people, on the same rows.
         voices: recordings.
         groups: of each recording.
     """
@@ -102,10 +99,8 @@ def measure_voice(
     own, predicted = voice.recordings[at], probabilities[at].argmax(axis=1)
     calm = voices.calm[own]
     neutral = LABELS.index("neutral")
-    found["recordings_without_a_voiced_segment"] = int((~voices.invented).sum() - len(own))
+    found["recordings_without_a_voiced_segment"] = len(corpus.recordings) - len(own)
     found["calm_taken_for_neutral"] = round(float((predicted[calm] == neutral).mean()), _DIGITS) if calm.any() else None
-    alone = left_out(method, real, real, labels, groups)[at].argmax(axis=1)
-    found["without_invented"] = {"unweighted_recall": round(macro_recall(labels[own], alone, len(LABELS)), _DIGITS)}
     found["groups"] = {
         str(group): round(macro_recall(labels[own[rows]], predicted[rows], len(LABELS)), _DIGITS)
         for group in np.unique(groups[own])
@@ -114,12 +109,11 @@ def measure_voice(
     return found
 
 
-def measure_face(head: LinearSVM, real: LinearSVM, faces: Faces, embeddings: FaceEmbeddings) -> dict[str, Any]:
+def measure_face(head: LinearSVM, faces: Faces, embeddings: FaceEmbeddings) -> dict[str, Any]:
     """Figures of the face head on FER2013's private test, every picture of it, after 1 and 3 segments.
 
     Args:
         head: what ships.
-        real: one that learnt from no invented people.
         faces: FER2013.
         embeddings: of them.
     """
@@ -128,11 +122,9 @@ def measure_face(head: LinearSVM, real: LinearSVM, faces: Faces, embeddings: Fac
     for name, rows in (("all", np.ones(len(private.labels), bool)), ("non_duplicates", ~private.copies)):
         truth = private.labels[rows]
         nobody = np.arange(len(truth))
-        alone = real.probabilities(embeddings.private[0][rows]).argmax(axis=1)
         found[name] = {
             "1": summary(truth, head.probabilities(embeddings.private[0][rows]), nobody),
             "3": summary(truth, head.probabilities(embeddings.private.mean(axis=0)[rows]), nobody),
-            "without_invented": {"accuracy": round(accuracy(truth, alone), _DIGITS)},
             "2-D network": {"accuracy": round(accuracy(truth, embeddings.decided_2d[rows]), _DIGITS)},
         }
     return found

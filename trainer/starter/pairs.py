@@ -29,12 +29,10 @@ class FacePool:
     Attributes:
         features: float32 [N, E], embeddings.
         labels: int64 [N].
-        drawn: bool [N], whether a face is an invented person's; voices of invented people get only these.
     """
 
     features: Floats
     labels: Ints
-    drawn: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +50,12 @@ class SegmentPairs:
     labels: Ints
 
 
-def draw_faces(labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, rng: Rng) -> Ints:
+def draw_faces(labels: Ints, pool: FacePool, rng: Rng) -> Ints:
     """A face of the same label for each voice.
 
     Args:
         labels: of the voices [n].
-        invented: bool [n], which of them are invented people's.
-        pool: what is drawn from; has a face of each label, of both kinds where both kinds of voices are there.
+        pool: what is drawn from; has a face of each label.
         rng: of the draw.
 
     Returns:
@@ -66,19 +63,15 @@ def draw_faces(labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, rn
     """
     chosen = np.empty(len(labels), np.int64)
     for label in np.unique(labels):
-        for kind in (False, True):
-            own = np.flatnonzero((labels == label) & (invented == kind))
-            if own.size:
-                chosen[own] = rng.choice(np.flatnonzero((pool.labels == label) & (pool.drawn == kind)), own.size)
+        own = np.flatnonzero(labels == label)
+        chosen[own] = rng.choice(np.flatnonzero(pool.labels == label), own.size)
     return chosen
 
 
-def draw_other_faces(labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, rng: Rng) -> Ints:
+def draw_other_faces(labels: Ints, pool: FacePool, rng: Rng) -> Ints:
     """As `draw_faces`, of another label than the voice's."""
     classes = np.unique(pool.labels)
-    return draw_faces(
-        np.array([rng.choice(classes[classes != label]) for label in labels], np.int64), invented, pool, rng
-    )
+    return draw_faces(np.array([rng.choice(classes[classes != label]) for label in labels], np.int64), pool, rng)
 
 
 def draw_silent(count: int, rng: Rng) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -101,9 +94,7 @@ def as_strangers(pairs: SegmentPairs, rng: Rng) -> SegmentPairs:
     return replace(pairs, audio=strayed(pairs.audio), video=strayed(pairs.video))
 
 
-def segment_pairs(
-    audio: Floats, labels: Ints, invented: npt.NDArray[np.bool_], pool: FacePool, times: int, rng: Rng
-) -> SegmentPairs:
+def segment_pairs(audio: Floats, labels: Ints, pool: FacePool, times: int, rng: Rng) -> SegmentPairs:
     """Pairs of single segments: most agree, some contradict each other, in some one half says nothing.
 
     Where halves contradict each other, either label is right as often, so that what is learned is to doubt. A half
@@ -112,15 +103,14 @@ def segment_pairs(
     Args:
         audio: embeddings of voiced segments, float32 [n, A].
         labels: of them [n].
-        invented: bool [n], which of them are invented people's.
         pool: of faces.
         times: agreeing pairs of each segment.
         rng: of the draw.
     """
     voices = np.tile(np.arange(len(labels)), times)
-    faces = draw_faces(labels[voices], invented[voices], pool, rng)
+    faces = draw_faces(labels[voices], pool, rng)
     contradicting = rng.permutation(voices)[: round(_CONTRADICTING * voices.size)]
-    others = draw_other_faces(labels[contradicting], invented[contradicting], pool, rng)
+    others = draw_other_faces(labels[contradicting], pool, rng)
     heard = np.concatenate([voices, contradicting])
     seen = np.concatenate([faces, others])
     either = np.where(rng.random(heard.size) < 0.5, labels[heard], pool.labels[seen])

@@ -16,11 +16,9 @@ from trainer.heads.svm import SVM, train_svm
 from trainer.networks.graphs import Graph
 from trainer.networks.presets import Preset
 from trainer.protocol.folds import Fold
-from trainer.segments.corpus import Corpus
 from trainer.starter.face_model import FaceEmbeddings, FaceTraining
 from trainer.starter.faces import Faces, read_faces
 from trainer.starter.fusion import joint_prefixes, train_fusion
-from trainer.starter.invented import invented_pictures
 from trainer.starter.kept import kept
 from trainer.starter.pairs import (
     FacePool,
@@ -74,7 +72,7 @@ class StarterJob:
     threads: int
 
     def stages(self, part: Fold) -> Stages:
-        """The training of one model of voices; its network learns from real people alone."""
+        """The training of one model of voices."""
         plan = Plan(
             preset=self.preset,
             recipe=self.recipe.as_recipe,
@@ -85,23 +83,11 @@ class StarterJob:
             seed=self.seed,
             compute=self.compute,
         )
-        real = self.trained(part) & ~self.voices.invented
-        return Stages(self.voices.corpus, real, plan, self.place / part.name, finish=as_exported)
+        return Stages(self.voices.corpus, self.trained(part), plan, self.place / part.name, finish=as_exported)
 
     def trained(self, part: Fold) -> npt.NDArray[np.bool_]:
-        """Which recordings the fusion and the heads of a part learn from, bool [R]."""
+        """Which recordings a part learns from, bool [R]."""
         return ~np.isin(self.voices.corpus.subjects, part.held_out)
-
-    def drawn(self) -> Corpus:
-        """The recordings of invented people alone."""
-        corpus, own = self.voices.corpus, np.flatnonzero(self.voices.invented)
-        return Corpus(
-            dataset="invented",
-            classes=corpus.classes,
-            recordings=tuple(corpus.recordings[at] for at in own),
-            keys=tuple(corpus.keys[at] for at in own),
-            store=corpus.store,
-        )
 
 
 def learn(job: StarterJob, part: Fold) -> None:
@@ -122,9 +108,8 @@ def embed_faces(job: StarterJob, name: str) -> None:
 def face_training(job: StarterJob) -> tuple[Faces, FaceTraining]:
     """The faces, and the training of the video network on them."""
     faces = read_faces(job.faces, job.place)
-    drawn, labels = invented_pictures(job.drawn())
     place = job.place / FACES.name
-    return faces, FaceTraining(faces, drawn, labels, job.recipe, job.preset.video, place, job.seed, job.compute)
+    return faces, FaceTraining(faces, job.recipe, job.preset.video, place, job.seed, job.compute)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +136,8 @@ class Fused:
     def voice_svm(self, job: StarterJob, trained: npt.NDArray[np.bool_]) -> SVM:
         """The voice's SVM, on the recordings `trained`, bool [R]."""
         labels, rows, used = job.voices.corpus.labels, self.voice_rows, trained[self.voice_rows.recordings]
-        return _svm(rows.features[used], labels[rows.recordings[used]], rows.weights[used], job.recipe.voice_c)
+        recordings = rows.recordings[used]
+        return _svm(rows.features[used], labels[recordings], rows.weights[used], job.recipe.voice_c)
 
     def fused_svm(self, job: StarterJob) -> SVM:
         """The fusion's SVM, on all pairs."""
@@ -164,17 +150,15 @@ def fused(job: StarterJob, part: Fold, faces: FaceEmbeddings) -> Fused:
     stages, corpus = job.stages(part), job.voices.corpus
     audio, heard = stages.audio(varied=True)
     trained = job.trained(part)
-    pool = FacePool(faces.known, faces.known_labels, faces.invented)
+    pool = FacePool(faces.known, faces.known_labels)
     rng = np.random.default_rng((job.seed, *part.name.encode()))
     own = trained[heard.rows.recording]
     recordings = heard.rows.recording[own]
-    pairs = segment_pairs(
-        heard.features[own], corpus.labels[recordings], job.voices.invented[recordings], pool, job.recipe.pairs, rng
-    )
+    pairs = segment_pairs(heard.features[own], corpus.labels[recordings], pool, job.recipe.pairs, rng)
     pairs = as_strangers(pairs, rng)
     fusion = train_fusion(pairs, job.preset.fusion, job.recipe, job.place / part.name / "fusion", job.seed, job.compute)
     voices = np.unique(recordings)
-    seen = pool.features[draw_faces(corpus.labels[voices], job.voices.invented[voices], pool, rng)]
+    seen = pool.features[draw_faces(corpus.labels[voices], pool, rng)]
     silent_voices, silent_faces = draw_silent(len(voices), rng)
     seen[silent_faces] = pool.features.mean(axis=0)
     silenced = heard.features.copy()
@@ -188,14 +172,14 @@ def strangers(job: StarterJob, part: Fold) -> tuple[Fold, Arrays]:
 
     Returns:
         The part, and decisions of its SVMs by name: `voice` [N, P] on prefixes (`voice_recordings`, `voice_lengths`);
-        `real` likewise, of an SVM that learnt from no invented people; and for pairs with faces of the `public` and
-        `private` test split, agreeing, and `other` ones of the private split with another label: `NAME` [N, P],
-        `NAME_recordings` [N], `NAME_lengths` [N], `NAME_faces` [N], places in the split.
+        and for pairs with faces of the `public` and `private` test split, agreeing, and `other` ones of the private
+        split with another label: `NAME` [N, P], `NAME_recordings` [N], `NAME_lengths` [N], `NAME_faces` [N], places in
+        the split.
     """
     limit_threads(job.threads)
     read, training = face_training(job)
     _, faces = training.embeddings()
-    voices = job.voices.corpus.identity(np.ones(len(job.voices.invented), bool))
+    voices = job.voices.corpus.identity(np.ones(len(job.voices.calm), bool))
     settings = (part, job.seed, job.recipe, job.preset, job.compute.precision, read.sha256, voices)
     return part, kept(
         job.place / part.name / "strangers.npz", repr(settings), lambda: _strangers(job, part, read, faces)
@@ -206,24 +190,21 @@ def _strangers(job: StarterJob, part: Fold, read: Faces, faces: FaceEmbeddings) 
     model, corpus = fused(job, part, faces), job.voices.corpus
     trained, rows, fused_svm = job.trained(part), model.voice_rows, model.fused_svm(job)
     held_out = ~trained[rows.recordings]
-    found: Arrays = {}
-    for name, learnt in (("voice", trained), ("real", trained & ~job.voices.invented)):
-        found |= {
-            name: known_decisions(model.voice_svm(job, learnt), rows.features[held_out]),
-            f"{name}_recordings": rows.recordings[held_out],
-            f"{name}_lengths": rows.lengths[held_out],
-        }
+    found: Arrays = {
+        "voice": known_decisions(model.voice_svm(job, trained), rows.features[held_out]),
+        "voice_recordings": rows.recordings[held_out],
+        "voice_lengths": rows.lengths[held_out],
+    }
     rng = np.random.default_rng((job.seed, *part.name.encode(), 1))
     voices = np.unique(rows.recordings[held_out])
-    nobody = np.zeros(len(voices), bool)
     for name, split, features in (
         ("public", read.public, faces.public),
         ("private", read.private, faces.private[0]),
         ("other", read.private, faces.private[0]),
     ):
-        pool = FacePool(features, split.labels, np.zeros(len(features), bool))
+        pool = FacePool(features, split.labels)
         draw = draw_other_faces if name == "other" else draw_faces
-        chosen = draw(corpus.labels[voices], nobody, pool, rng)
+        chosen = draw(corpus.labels[voices], pool, rng)
         own = joint_prefixes(model.fusion, model.heard, voices, features[chosen])
         found |= {
             name: known_decisions(fused_svm, own.features),

@@ -1,4 +1,4 @@
-"""RAVDESS for the starter, beside invented people: seven classes, and which recordings are calm."""
+"""RAVDESS for the starter: seven classes, and which recordings are calm."""
 
 from __future__ import annotations
 
@@ -25,30 +25,18 @@ class Voices:
     """Recordings of voices.
 
     Attributes:
-        corpus: RAVDESS's recordings, then those of invented people.
-        invented: bool [R], which are the latter.
+        corpus: RAVDESS's recordings.
         calm: bool [R], which RAVDESS calls calm; they count as neutral.
     """
 
     corpus: Corpus
-    invented: npt.NDArray[np.bool_]
     calm: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, ravdess: Corpus, invented: Corpus | None) -> Voices:
-        """Both as one, or RAVDESS alone."""
-        calm = [each.path.stem.split("-")[2:3] == [_CALM_CODE] for each in ravdess.recordings]
-        if invented is None:
-            return cls(ravdess, np.zeros(len(calm), bool), np.array(calm))
-        corpus = Corpus(
-            dataset=f"{ravdess.dataset} and {invented.dataset}",
-            classes=ravdess.classes,
-            recordings=(*ravdess.recordings, *invented.recordings),
-            keys=(*ravdess.keys, *invented.keys),
-            store=ravdess.store,
-        )
-        is_invented = np.arange(len(corpus.recordings)) >= len(ravdess.recordings)
-        return cls(corpus, is_invented, np.array(calm + [False] * len(invented.recordings)))
+    def of(cls, corpus: Corpus) -> Voices:
+        """Those of RAVDESS's segments."""
+        calm = [each.path.stem.split("-")[2:3] == [_CALM_CODE] for each in corpus.recordings]
+        return cls(corpus, np.array(calm))
 
 
 def read_voices(root: Path) -> DataSet:
@@ -62,6 +50,6 @@ def read_voices(root: Path) -> DataSet:
 
 def actor_folds(voices: Voices, groups: int) -> tuple[Fold, ...]:
     """Groups of RAVDESS's actors in the order of their numbers, 1 to 4, 5 to 8 and so on, to be left out in turn."""
-    actors = np.unique(voices.corpus.subjects[~voices.invented])
+    actors = np.unique(voices.corpus.subjects)
     parts = np.array_split(actors, min(groups, len(actors)))
     return tuple(Fold(f"actors-{part[0][-2:]}-{part[-1][-2:]}", tuple(part.tolist())) for part in parts)

@@ -27,21 +27,18 @@ RECIPE = StarterRecipe(
     rbm=TINY_RECIPE.rbm,
     clip_pictures=7,
     known_faces=21,
-    actors=1,
     groups=2,
     pairs=1,
 )
 
 
 def voices(folder: Path) -> Voices:
-    def turns(subject: str, *, face: bool) -> list[Turn]:
-        return [
-            Turn(subject, label, face=face, segments=2, sounds_like=SOUNDS[index % len(SOUNDS)])
-            for index, label in enumerate(LABELS)
-        ]
-
-    acted = write_corpus(folder, [turn for actor in ACTORS for turn in turns(actor, face=False)], LABELS)
-    return Voices.of(acted, write_corpus(folder, turns("invented-1", face=True), LABELS))
+    turns = [
+        Turn(actor, label, face=False, segments=2, sounds_like=SOUNDS[index % len(SOUNDS)])
+        for actor in ACTORS
+        for index, label in enumerate(LABELS)
+    ]
+    return Voices.of(write_corpus(folder, turns, LABELS))
 
 
 def write_faces(file: Path) -> Path:

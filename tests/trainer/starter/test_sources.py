@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engines.errors import DataError
-from tests.trainer.corpora import Turn, write_corpus
-from tests.trainer.starter.test_build import ACTORS, job, voices, write_faces
+from tests.trainer.starter.test_build import ACTORS, voices, write_faces
 from trainer.starter.faces import check_faces, read_faces
-from trainer.starter.invented import invented_pictures
 from trainer.starter.kept import kept
-from trainer.starter.pairs import FacePool, draw_faces
-from trainer.starter.recipe import LABELS
-from trainer.starter.voices import Voices, actor_folds, read_voices
+from trainer.starter.voices import actor_folds, read_voices
 from trainer.stills.copies import copies_among
 
 
@@ -58,7 +53,6 @@ def test_actors_are_left_out_in_the_order_of_their_numbers(tmp_path: Path) -> No
     folds = actor_folds(heard, 2)
     assert [fold.held_out for fold in folds] == [ACTORS[:2], ACTORS[2:]]
     assert [fold.name for fold in folds] == ["actors-01-02", "actors-03-04"]
-    assert heard.invented.sum() == 7
     assert not heard.calm.any()
 
 
@@ -82,26 +76,6 @@ def test_kept_arrays_are_made_once_for_each_identity(tmp_path: Path) -> None:
     assert kept(file, "two", make)["a"].tolist() == [0, 1]
     file.write_bytes(file.read_bytes()[:100])
     assert kept(file, "two", make)["a"].tolist() == [0, 1, 2]
-
-
-def test_invented_people_may_be_left_out(tmp_path: Path) -> None:
-    both = voices(tmp_path)
-    alone = Voices.of(write_corpus(tmp_path, [Turn("Actor_01", "joy", face=False, segments=1)], LABELS), None)
-    assert len(both.corpus.recordings) == len(ACTORS) * 7 + 7
-    assert not alone.invented.any()
-    pictures, labels = invented_pictures(replace(job(tmp_path), voices=alone).drawn())
-    assert pictures == []
-    assert labels.shape == (0,)
-    pool = FacePool(np.zeros((7, 2), np.float32), np.arange(7), np.zeros(7, bool))
-    assert draw_faces(np.array([3, 1]), np.zeros(2, bool), pool, np.random.default_rng(0)).tolist() == [3, 1]
-
-
-def test_pictures_of_invented_people_lie_as_those_of_the_web(tmp_path: Path) -> None:
-    pictures, labels = invented_pictures(job(tmp_path).drawn())
-    assert len(pictures) == len(labels) == 7  # the first of two segments of each recording
-    assert {picture.image.shape for picture in pictures} == {(50, 37)}
-    (lx, ly), (rx, ry) = pictures[0].eyes
-    assert (rx - lx, ly, ry) == pytest.approx((55 * 37 / 110, 50.5 / 3 - 0.5, 50.5 / 3 - 0.5))
 
 
 def test_faces_without_a_label_in_a_split_are_refused(tmp_path: Path) -> None:
