@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,12 +51,13 @@ def quantise(file: Path, examples: Sequence[npt.NDArray[np.generic]], form: Form
         kept = _before_layers(model)
         if form == "all but the first layer":
             kept.append(_first_layer(model))
-        return nncf.quantize(
-            model,
-            nncf.Dataset([{0: each} for each in examples]),
-            subset_size=len(examples),
-            ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
-        )
+        with redirect_stdout(StringIO()):  # it draws bars of its own, and standard output is the caller's
+            return nncf.quantize(
+                model,
+                nncf.Dataset([{0: each} for each in examples]),
+                subset_size=len(examples),
+                ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
+            )
     except (RuntimeError, nncf.ValidationError, nncf.InternalError) as error:
         raise EngineError(f"{file} can't be quantised: {str(error).strip().splitlines()[-1]}") from None
 

@@ -25,20 +25,45 @@ def test_plans_are_built_listed_and_removed(tmp_path: Path) -> None:
     again = _engines(tmp_path, "build", "--compute-capability", "8.6", "--max-batch", "4")
     assert again.stdout.count("is there already") == 3
     listed = _engines(tmp_path, "list").stdout.splitlines()
-    assert [line.split(":")[0] for line in listed[:-1]] == [
-        f"starter {role}" for role in ("audio", "video", "fusion")
-    ] * 2
-    assert [line.split("GPU ")[1].split(",")[0] for line in listed[:-1]] == ["12.0"] * 3 + ["8.6"] * 3
-    assert listed[-1] == f"6 plans in {tmp_path / 'emostream' / 'plans'}"
+    plans, last = listed[:6], listed[6:]
+    assert [line.split(":")[0] for line in plans] == [f"starter {role}" for role in ("audio", "video", "fusion")] * 2
+    assert [line.split("GPU ")[1].split(",")[0] for line in plans] == ["12.0"] * 3 + ["8.6"] * 3
+    assert last[0] == f"6 plans in {tmp_path / 'emostream' / 'plans'}"
     assert _engines(tmp_path, "clean").stdout.startswith("removed 6 plans, ")
     assert _engines(tmp_path, "list").stdout.startswith("0 plans in ")
+
+
+def test_int8_networks_are_made_taken_listed_and_removed(tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="INT8 needs the extra int8")
+    from trainer.actors.clip import Line, write_clip
+
+    folder = tmp_path / "recordings"
+    for label in ("joy", "anger"):
+        (folder / label).mkdir(parents=True)
+        for actor in (1, 2):
+            write_clip(folder / label / f"{actor}.mp4", actor=actor, script=(Line(label, 1.3, clear=True),))
+    (folder / "notes.mp4").write_text("no recording")
+    built = _engines(tmp_path, "build", "--engine", "openvino", "--precision", "int8", "--recordings", str(folder))
+    assert built.returncode == 0, built.stderr
+    assert "notes.mp4" in built.stderr
+    assert "Traceback" not in built.stderr
+    lines = built.stdout.splitlines()
+    assert lines[0].startswith("audio: INT8, ")
+    assert lines[1].startswith("video: INT8, ")
+    assert "times as fast" in lines[-2]
+    assert lines[-1].startswith("--precision auto ")
+    assert "starter: openvino, int8, " in _engines(tmp_path, "list").stdout
+    assert "removed 1 bundles' INT8 networks" in _engines(tmp_path, "clean").stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--compute-capability", "eight"), "--compute-capability is 'eight', expected numbers such as 8.6,8.9,12.0"),
-        (("--engine", "openvino"), "engine 'openvino' has no plans; expected tensorrt"),
+        (("--engine", "onnxruntime"), "engine 'onnxruntime' needs nothing built; expected tensorrt or openvino"),
+        (("--engine", "openvino"), "INT8 is calibrated on real recordings; name a folder of them with --recordings"),
+        (("--engine", "openvino", "--precision", "fp16"), "--engine openvino is built in int8, not fp16"),
+        (("--engine", "openvino", "--recordings", "nowhere"), "--recordings nowhere is no folder"),
         (("--bundle", "nowhere"), "bundle nowhere does not exist"),
     ],
 )
