@@ -16,7 +16,7 @@ from benchmarks.machine import SETTLE_S
 from benchmarks.material import Clip
 from benchmarks.tables import Summary
 from engines.frontend.clip import FrameFace
-from engines.frontend.detectors import Box, Face, FaceDetector, ViolaJones
+from engines.frontend.detectors import Face, FaceDetector, ViolaJones
 from engines.frontend.face import FaceTracker
 from engines.frontend.grid import SHIFT_TICKS, seconds, segment_end, segment_start
 from engines.frontend.logmel import mel_input
@@ -128,12 +128,12 @@ class _Noting:
         self.eyes = any(face.eyes for face in faces)
         return faces
 
-    def follow(self, image: Image, box: Box) -> Face | None:
+    def follow(self, image: Image, face: Face, *, sure: bool) -> Face | None:
         """See `FaceDetector`."""
         with _timing(self._times["follow"]):
-            face = self._detector.follow(image, box)
-        self.eyes = face is not None and face.eyes is not None
-        return face
+            found = self._detector.follow(image, face, sure=sure)
+        self.eyes = found is not None and found.eyes is not None
+        return found
 
 
 def _faces(file: Path, clip: Clip, times: dict[str, list[float]]) -> Iterator[tuple[FrameFace, bool]]:

@@ -15,6 +15,7 @@ __all__ = ["FaceTracker"]
 
 _USUAL_EYES: Eyes = ((0.30, 0.385), (0.68, 0.385))  # in the box of a face, where its eyes were never found
 _SEARCH_EVERY_S = 0.1  # while there is no face: a full detection is the dearest thing a frame can cost
+_SURE_EVERY_S = 0.1  # between, a face is followed by its eyes
 _KEEP_LOST_S = 0.3
 _EQUAL_S = 1e-6  # frame times are sums of fractions: equal ones differ by less than this
 _CONFIRMATIONS = 2  # searches in a row that must agree on a face without eyes before it is believed
@@ -28,6 +29,8 @@ class _Track:
     eyes: Eyes  # in the box, as shares of its width and height
     points: Eyes  # smoothed, in pixels
     seen: float
+    found: bool  # whether both eyes were found in the last frame
+    sure: float  # when it was last known as a face
 
 
 class FaceTracker:
@@ -58,14 +61,17 @@ class FaceTracker:
     def _follow(self, t: float, image: npt.NDArray[np.uint8]) -> _Track | None:
         track = self._track
         assert track is not None
-        face = self._detector.follow(image, track.box)
+        sure = t - track.sure >= _SURE_EVERY_S - _EQUAL_S
+        last = Face(track.box, _absolute(track.eyes, track.box) if track.found else None)
+        face = self._detector.follow(image, last, sure=sure)
         if face is None:
             if t - track.seen <= _KEEP_LOST_S + _EQUAL_S:
                 return track
             self._next_search = t
             return self._search(t, image)
         eyes = _relative(face.eyes, face.box) if face.eyes else track.eyes
-        return _Track(face.box, eyes, _smoothed(track, _absolute(eyes, face.box), t), t)
+        points = _smoothed(track, _absolute(eyes, face.box), t)
+        return _Track(face.box, eyes, points, t, face.eyes is not None, t if sure else track.sure)
 
     def _search(self, t: float, image: npt.NDArray[np.uint8]) -> _Track | None:
         if t < self._next_search - _EQUAL_S:
@@ -78,7 +84,7 @@ class FaceTracker:
         if not self._confirmed(face):
             return None
         eyes = _relative(face.eyes, face.box) if face.eyes else _USUAL_EYES
-        return _Track(face.box, eyes, _absolute(eyes, face.box), t)
+        return _Track(face.box, eyes, _absolute(eyes, face.box), t, face.eyes is not None, t)
 
     def _confirmed(self, face: Face) -> bool:
         """A face with both eyes is believed at once; one without must be found again in the same place."""

@@ -20,13 +20,15 @@ class Script:
         self.face: Face | None = None
         self.others: list[Face] = []
         self.searches = self.follows = 0
+        self.asked: list[tuple[bool, bool]] = []
 
     def search(self, image):
         self.searches += 1
         return [f for f in (self.face, *self.others) if f]
 
-    def follow(self, image, box):
+    def follow(self, image, face, *, sure):
         self.follows += 1
+        self.asked.append((face.eyes is not None, sure))
         return self.face
 
 
@@ -46,6 +48,40 @@ def test_largest_face_is_kept_until_lost():
     detector.face = face(x=14, side=180)
     assert tracker.update(0.033, IMAGE).box == (14, 100, 180, 180)
     assert (detector.searches, detector.follows) == (1, 1)
+
+
+def test_a_face_is_followed_by_its_eyes_but_known_again_ten_times_a_second():
+    detector = Script()
+    tracker = FaceTracker(detector)
+    detector.face = face()
+    for n in range(9):
+        tracker.update(n / 30, IMAGE)
+    assert detector.asked == [(True, n % 3 == 0) for n in range(1, 9)]
+    detector.face = face(eyes=False)
+    tracker.update(0.30, IMAGE)
+    tracker.update(0.32, IMAGE)
+    assert detector.asked[-1] == (False, False)
+
+
+def test_the_box_goes_with_the_eyes():
+    from trainer.actors.face import LOOKS
+    from trainer.actors.face import Face as Drawn
+
+    drawn = Drawn(3)
+    detector = ViolaJones()
+    first = drawn.draw(0.4, 0, LOOKS["neutral"])
+    (found,) = detector.search(first)
+    assert found.eyes is not None
+    moved = np.roll(first, (6, -9), axis=(0, 1))
+    followed, sure = (detector.follow(moved, found, sure=each) for each in (False, True))
+    assert followed is not None
+    assert sure is not None
+    np.testing.assert_allclose(followed.eyes, np.add(found.eyes, (-9, 6)), atol=4)
+    np.testing.assert_allclose(followed.box, np.add(found.box, (-9, 6, 0, 0)), atol=8)
+    np.testing.assert_allclose(followed.eyes, sure.eyes, atol=4)
+    # Eyes that can't be the same face's are no reason to believe in it.
+    far = Face(found.box, tuple((x + 0.5 * (x - found.box[0]), y) for x, y in found.eyes))
+    np.testing.assert_allclose(detector.follow(moved, far, sure=False).box, sure.box, atol=1)
 
 
 def test_a_loss_of_up_to_300_ms_reuses_the_last_place():
