@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import VideoReformatter
 
 __all__ = ["VideoFrame", "VideoUnpacker"]
 
@@ -41,6 +42,7 @@ class VideoUnpacker:
         self._usual_s = 1.0 / usual_fps
         self._live = live
         self._last = float("-inf")
+        self._reformatter = VideoReformatter()  # a frame's own would be set up for that frame alone
 
     def push(self, frame: av.VideoFrame) -> Iterator[VideoFrame]:
         """The picture of one more frame; none if its time is not later than the last one's."""
@@ -49,11 +51,10 @@ class VideoUnpacker:
             return
         self._last = t
         duration = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._usual_s
-        yield VideoFrame(t, _upright(frame), duration)
+        yield VideoFrame(t, self._upright(frame), duration)
 
-
-def _upright(frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
-    """The picture as it is meant to be seen: phones store theirs turned, with the angle beside it."""
-    image = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
-    turns = round(frame.rotation / 90) % 4  # counter-clockwise
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+    def _upright(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
+        """The picture as it is meant to be seen: phones store theirs turned, with the angle beside it."""
+        image = np.asarray(self._reformatter.reformat(frame, format="bgr24").to_ndarray(), dtype=np.uint8)
+        turns = round(frame.rotation / 90) % 4  # counter-clockwise
+        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
