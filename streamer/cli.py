@@ -221,6 +221,8 @@ def main() -> None:
     """Run the command; a failure prints one line, with exit code 1, or 2 for a wrong option."""
     # NumPy only has small matrices here, and its threads would take the cores from the engine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A thread that comes back from native code waits at most so long for one that runs Python.
+    sys.setswitchinterval(0.001)
     if not sys.stdout:  # closed by whoever started us
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
