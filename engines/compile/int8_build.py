@@ -77,7 +77,7 @@ def build_int8(
         watch: told of the progress.
 
     Raises:
-        ConfigError: the recordings have too little of what is needed.
+        ConfigError: the recordings have too little of what is needed, or no network can do with INT8.
         EngineError: NNCF is missing, or a network can't be quantised or run.
         OSError: the cache can't be written.
     """
@@ -86,19 +86,30 @@ def build_int8(
     with exact, cache.making() as folder:
         files: dict[NetworkRole, Path] = {}
         forms: dict[NetworkRole, str] = {}
+        dear: list[str] = []
         for role, head in _ALONE.items():
             if not examples[role] or not _inputs(role, held_out):
                 continue
+            reason = ""
             for form in FORMS:
                 watch(f"{role}: quantising {form}")
-                files[role] = _written(bundle, role, examples[role], form, folder)
-                forms[role] = form
-                with OpenVinoEngine(bundle, files={role: files[role]}) as tried:
-                    cost = compare(bundle, exact, tried, held_out)[head]
-                if not _too_dear(head, cost):
+                file = _written(bundle, role, examples[role], form, folder)
+                with OpenVinoEngine(bundle, files={role: file}) as tried:
+                    reason = _too_dear(head, compare(bundle, exact, tried, held_out)[head])
+                if not reason:
+                    files[role], forms[role] = file, form
                     break
+            if reason:
+                dear.append(reason)
+                _log.info("the %s network stays in %s: in INT8 %s", role, exact.precision, reason)
+                for each in folder.glob(f"{role}.*"):
+                    each.unlink()
         if not files:
-            raise ConfigError("the recordings show no face and no voice, half of them at least; name others")
+            raise ConfigError(
+                f"INT8 is too dear for this bundle: {'; '.join(dear)}; it stays in {exact.precision}"
+                if dear
+                else "the recordings show no face and no voice, half of them at least; name others"
+            )
         watch("measuring")
         with OpenVinoEngine(bundle, files=files) as quantised:
             heads = compare(bundle, exact, quantised, held_out)

@@ -63,8 +63,13 @@ def acted(label: str, actor: int) -> Sequence[Inputs]:
 
 @pytest.fixture(scope="module")
 def built(bundle: Bundle, examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> Int8Cache:
+    from engines.compile import int8_build
+
     cache = Int8Cache(tmp_path_factory.mktemp("int8"))
-    build_int8(bundle, examples[:3], examples[3:], cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(int8_build, "LEAST_UNCHANGED", 0.0)  # both are to be quantised, whatever it costs
+        patch.setattr(int8_build, "MOST_RECALL_LOST", 1.0)
+        build_int8(bundle, examples[:3], examples[3:], cache)
     return cache
 
 
@@ -106,22 +111,39 @@ def test_int8_networks_are_int8_and_give_nearly_the_same(
         assert 0 < error < 0.25
 
 
-def test_the_first_layer_is_left_where_all_layers_cost_too_much(
-    bundle: Bundle, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("dear", "forms"),
+    [
+        (1, {"audio": "all but the first layer", "video": "all layers"}),
+        (2, {"video": "all layers"}),
+        (3, {"video": "all but the first layer"}),
+        (4, None),
+    ],
+)
+def test_what_costs_too_much_is_left(
+    bundle: Bundle, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dear: int, forms: Any
 ) -> None:
     from engines.compile import int8_build
 
     tried = []
 
-    def too_dear(*arguments: Any) -> dict[str, HeadCost]:
+    def costs(*arguments: Any) -> dict[str, HeadCost]:
         tried.append(arguments)
-        return {head: HeadCost(100, 50, 10, 0.9, 0.5) for head in ("audio", "video", "fused")}
+        changed = 50 if len(tried) <= dear else 0
+        return {head: HeadCost(100, changed, 10, 0.9, 0.9) for head in ("audio", "video", "fused")}
 
-    monkeypatch.setattr(int8_build, "compare", too_dear)
-    report = build_int8(bundle, examples[:1], examples[3:4], Int8Cache(tmp_path)).report
-    assert set(report.forms.values()) == {"all but the first layer"}
-    assert len(tried) == 2 * 2 + 1
-    assert report.refused == "it changes 50 of 100 decisions of the audio head"
+    monkeypatch.setattr(int8_build, "compare", costs)
+    cache = Int8Cache(tmp_path)
+    if forms is None:
+        with pytest.raises(ConfigError, match="changes 50 of 100 decisions of the audio head; it changes 50 of 100"):
+            build_int8(bundle, examples[:1], examples[3:4], cache)
+        assert list(tmp_path.iterdir()) == []
+        return
+    made = build_int8(bundle, examples[:1], examples[3:4], cache)
+    assert made.report.forms == forms
+    assert {each.stem for each in made.folder.iterdir()} == {*forms, "report"}
+    with OpenVinoEngine(bundle, files=made.files) as engine:
+        assert engine.precision == "int8"
 
 
 def test_an_engine_compared_with_itself_costs_nothing(bundle: Bundle, examples: list[Example]) -> None:
