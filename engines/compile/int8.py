@@ -19,7 +19,7 @@ import numpy.typing as npt
 from engines.backends.openvino import openvino_core
 from engines.errors import EngineError
 
-__all__ = ["FORMS", "Form", "nncf_version", "quantise"]
+__all__ = ["FORMS", "Form", "nncf_version", "save_int8"]
 
 Form = Literal["all layers", "all but the first layer"]
 """Which layers are quantised."""
@@ -31,28 +31,31 @@ _LAYERS = ("Convolution", "MatMul")
 _REMEDY = '`pip install "emostream[int8]"` brings it'
 
 
-def quantise(file: Path, examples: Sequence[npt.NDArray[np.generic]], form: Form) -> Any:
-    """The INT8 form of one network with one input.
+def save_int8(file: Path, examples: Sequence[npt.NDArray[np.generic]], form: Form, out: Path) -> Path:
+    """Write the INT8 form of one network with one input; it has the same input and output.
 
     Args:
         file: its ONNX file.
         examples: inputs of real segments, each with a batch axis of 1.
         form: which layers.
+        out: OpenVINO's .xml; a .bin comes beside it.
 
     Returns:
-        An `openvino.Model` with the same input and output.
+        `out`.
 
     Raises:
         EngineError: NNCF is missing, or can't quantise the network.
     """
     nncf = _nncf()
+    import openvino
+
     try:
         model = openvino_core().read_model(str(file))
         kept = _before_layers(model)
         if form == "all but the first layer":
             kept.append(_first_layer(model))
         with redirect_stdout(StringIO()):  # it draws bars of its own, and standard output is the caller's
-            return nncf.quantize(
+            quantised = nncf.quantize(
                 model,
                 nncf.Dataset([{0: each} for each in examples]),
                 subset_size=len(examples),
@@ -60,6 +63,8 @@ def quantise(file: Path, examples: Sequence[npt.NDArray[np.generic]], form: Form
             )
     except (RuntimeError, nncf.ValidationError, nncf.InternalError) as error:
         raise EngineError(f"{file} can't be quantised: {str(error).strip().splitlines()[-1]}") from None
+    openvino.save_model(quantised, str(out), compress_to_fp16=False)
+    return out
 
 
 def nncf_version() -> str:

@@ -15,12 +15,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.base import Engine
+from engines.backends.base import Batch, Engine
 from engines.backends.openvino import OpenVinoEngine, processor
 from engines.bundle import Bundle
-from engines.compile.int8 import FORMS, nncf_version, quantise
+from engines.compile.int8 import FORMS, nncf_version, save_int8
 from engines.compile.int8_cache import HeadCost, Int8Cache, Int8Report, StoredInt8
-from engines.errors import ConfigError
+from engines.errors import ConfigError, EngineError
 from engines.heads import HEAD_NAMES, HeadName
 from engines.pooling import Features
 from engines.recognizer import NetworkInputs, Recognizer
@@ -78,9 +78,10 @@ def build_int8(
 
     Raises:
         ConfigError: the recordings have too little of what is needed, or no network can do with INT8.
-        EngineError: NNCF is missing, or a network can't be quantised or run.
+        EngineError: NNCF is missing, or the bundle can't be run.
         OSError: the cache can't be written.
     """
+    nncf = nncf_version()
     exact = OpenVinoEngine(bundle, files={})
     examples = {role: _inputs(role, calibrating) for role in _ALONE}
     with exact, cache.making() as folder:
@@ -93,9 +94,13 @@ def build_int8(
             reason = ""
             for form in FORMS:
                 watch(f"{role}: quantising {form}")
-                file = _written(bundle, role, examples[role], form, folder)
-                with OpenVinoEngine(bundle, files={role: file}) as tried:
-                    reason = _too_dear(head, compare(bundle, exact, tried, held_out)[head])
+                try:
+                    file = save_int8(bundle.network_file(role), examples[role], form, folder / f"{role}.xml")
+                    with OpenVinoEngine(bundle, files={role: file}) as tried:
+                        reason = _too_dear(head, compare(bundle, exact, tried, held_out)[head])
+                except EngineError as error:  # OpenVINO can't run every form of every network
+                    reason = str(error)
+                    continue
                 if not reason:
                     files[role], forms[role] = file, form
                     break
@@ -119,7 +124,7 @@ def build_int8(
             sha256=bundle.sha256,
             forms=forms,
             files={},
-            versions={"openvino": version("openvino"), "nncf": nncf_version()},
+            versions={"openvino": version("openvino"), "nncf": nncf},
             processor=processor(),
             before=exact.precision,
             calibrated_on=len(calibrating),
@@ -208,18 +213,8 @@ def _inputs(role: NetworkRole, examples: Sequence[Example]) -> list[npt.NDArray[
     return [np.ascontiguousarray(given[place])[None] for place in chosen]
 
 
-def _written(bundle: Bundle, role: NetworkRole, examples: list[npt.NDArray[Any]], form: Any, folder: Path) -> Path:
-    import openvino
-
-    file = folder / f"{role}.xml"
-    openvino.save_model(quantise(bundle.network_file(role), examples, form), str(file), compress_to_fp16=False)
-    return file
-
-
 def _alternating_ms(exact: Engine, quantised: Engine, bundle: Bundle) -> tuple[float, float]:
     """Median milliseconds of a segment with voice and face on either engine, in turns, since machines are shared."""
-    from engines.backends.base import Batch
-
     rng = np.random.default_rng(0)
     audio, video = (bundle.manifest.networks[role].inputs[0].shape for role in ("audio", "video"))
     mel = rng.standard_normal((1, *audio), dtype=np.float32)
