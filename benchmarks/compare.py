@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,17 @@ take turns, since machines are shared, and ratios are what counts. Writes NAME.m
 _CLASSES = 7
 _FRAMES, _FEW = 60, 10
 _CASCADES = ("frontalface_default", "eye")
+
+_FER = """
+import sys
+import numpy
+from fer.fer import FER
+images, detector = numpy.load(sys.argv[1]), FER()
+for _ in sys.stdin:
+    for image in images:
+        detector.detect_emotions(image)
+    print("done", flush=True)
+"""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -105,6 +117,7 @@ Opened = Callable[[ExitStack], Way]
 def _compare(
     preset: Annotated[str, typer.Option(metavar="|".join(PRESETS), help="Size of the networks.")] = "paper",
     rounds: Annotated[int, typer.Option(min=1, help="Runs of each way.")] = 15,
+    fer: Annotated[Path | None, typer.Option(metavar="PYTHON", help="One that has the package fer installed.")] = None,
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("benchmarks/results"),
     name: Annotated[str | None, typer.Option(help="Name of the report's files; compare-PRESET if not given.")] = None,
 ) -> None:
@@ -114,6 +127,7 @@ def _compare(
     segment, examples = _segments(clip)
     bundle = Bundle.load(untrained_bundle(preset))
     options = ["--preset", preset] + ([] if rounds == 15 else ["--rounds", str(rounds)])
+    options += ["--fer", "PYTHON"] if fer else []
     result = Report(
         benchmark="compare",
         date=today(),
@@ -121,7 +135,7 @@ def _compare(
         machine=Machine.this(),
         preset=preset,
         networks=compare(_network_ways(bundle, preset, segment, examples), rounds),
-        faces=compare(_face_ways(clip), max(1, rounds // 5)),
+        faces=compare(_face_ways(clip, fer), max(1, rounds // 5)),
     )
     name = name or f"compare-{preset}"
     write_json(output / f"{name}.json", result)
@@ -251,7 +265,7 @@ def _first_that_runs(bundle: Bundle, role: NetworkRole, inputs: list[npt.NDArray
     raise EngineError(f"OpenVINO runs no INT8 form of the {role} network")
 
 
-def _face_ways(clip: Path) -> dict[str, Opened]:
+def _face_ways(clip: Path, fer: Path | None) -> dict[str, Opened]:
     with VideoTrack(str(clip)) as video:
         frames = [(frame.t, frame.image) for frame in video][:_FRAMES]
 
@@ -274,17 +288,37 @@ def _face_ways(clip: Path) -> dict[str, Opened]:
 
         return run
 
-    def package(_: ExitStack) -> Way:
-        from fer import FER
-
-        detector = FER()
-        return lambda: sum(detector.detect_emotions(image) is not None for _, image in frames[:_FEW])
-
     return {
         "every frame searched whole for faces and eyes, Viola-Jones": whole,
         "followed and aligned, as emostream does": followed,
-        "the package `fer`: every frame searched, and a network for each face": package,
+        "the package `fer`: every frame searched, and a network for each face": lambda stack: _package(
+            fer, [image for _, image in frames[:_FEW]], stack
+        ),
     }
+
+
+def _package(python: Path | None, images: list[npt.NDArray[np.uint8]], stack: ExitStack) -> Way:
+    """The package in an interpreter of its own, for it wants other versions of nearly everything."""
+    if python is None:
+        raise EngineError("name a Python that has it with --fer")
+    file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "frames.npy"
+    np.save(file, np.stack(images))
+    pipe, silent = subprocess.PIPE, subprocess.DEVNULL
+    command = [str(python), "-c", _FER, str(file)]
+    process = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=silent, text=True))
+    stack.callback(process.kill)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    given, answers = process.stdin, process.stdout
+
+    def run() -> int:
+        given.write("\n")
+        given.flush()
+        if not any(line.strip() == "done" for line in iter(answers.readline, "")):
+            raise EngineError(f"{python} ended; does `{python} -c 'from fer.fer import FER'` work?")
+        return len(images)
+
+    return run
 
 
 def main() -> None:
