@@ -46,6 +46,19 @@ def relative(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
+def test_the_paper_at_full_size_runs_in_openvino(tmp_path, batch):
+    from trainer.networks.presets import PAPER
+    from trainer.untrained import write_untrained
+
+    write_untrained(tmp_path / "paper", PAPER, ("a", "b"), name="paper", seed=0)
+    paper = Bundle.load(tmp_path / "paper")
+    one = Batch(batch.mel[:1], batch.clip[:1], ((0, 0),))
+    with OnnxRuntimeEngine(paper) as reference, OpenVinoEngine(paper, "fp32") as engine:
+        expected, found = reference.embed(one), engine.embed(one)
+    for name in ("audio", "video", "fused"):
+        assert relative(getattr(found, name), getattr(expected, name)) < 1e-4
+
+
 def test_openvino_equals_onnxruntime(bundle, batch):
     with OnnxRuntimeEngine(bundle) as reference, OpenVinoEngine(bundle, "fp32") as engine:
         expected, found = reference.embed(batch), engine.embed(batch)

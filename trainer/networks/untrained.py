@@ -49,7 +49,9 @@ def _audio(preset: Preset, classes: int, generator: torch.Generator) -> Graph:
     network = AlexNet(classes, preset.audio)
     he_weights(network, generator)
     statistics = (_LEVELLED_MEL_MEAN, _LEVELLED_MEL_STD) if preset.audio.level else (_MEL_MEAN, _MEL_STD)
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in statistics)
+    side = preset.audio.input_size
+    # One for each place, as training finds them; OpenVINO can't fuse one for each channel with the resizing before it.
+    mean, std = (torch.tensor(values).view(3, 1, 1).expand(3, side, side) for values in statistics)
     return AudioGraph(network, preset.audio, mean, std)
 
 
