@@ -189,7 +189,7 @@ def test_a_named_engine_that_is_not_installed_is_refused(bundle, monkeypatch):
 def test_a_network_that_is_none(bundle, tmp_path, make):
     file = tmp_path / "audio.onnx"
     file.write_bytes(b"no onnx")
-    broken = type("Broken", (), {"network_file": lambda self, role: file, "manifest": bundle.manifest})()
+    broken = type("Broken", (), {"network_file": lambda self, role: file, "sha256": "0" * 64})()
     with pytest.raises(EngineError, match="can't load"), make(broken):
         pass
 
@@ -197,7 +197,7 @@ def test_a_network_that_is_none(bundle, tmp_path, make):
 def test_openvino_says_what_is_wrong(bundle, tmp_path):
     file = tmp_path / "audio.onnx"
     file.write_bytes(b"no onnx")
-    broken = type("Broken", (), {"network_file": lambda self, role: file, "manifest": bundle.manifest})()
+    broken = type("Broken", (), {"network_file": lambda self, role: file, "sha256": "0" * 64})()
     with pytest.raises(EngineError, match="Unable to read the model") as caught, OpenVinoEngine(broken):
         pass
     assert "Exception from" not in str(caught.value)
