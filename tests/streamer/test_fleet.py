@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer.config_file import read_config_file
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, deterministic, emotions, events_of, one_line_error, run
 
@@ -159,3 +160,8 @@ def test_options_of_one_stream_are_refused_beside_a_fleet(tmp_path, voices, opti
     error = one_line_error(run("--config", fleet(tmp_path, voices), *option))
     assert f"{option[0]} is of one stream" in error
     assert "fleet.toml names its own" in error
+
+
+def test_the_example_is_a_configuration():
+    example = Path(__file__).parents[2] / "examples" / "fleet.toml"
+    assert [stream.name for stream in read_config_file(example).streams] == ["desk", "talk"]
