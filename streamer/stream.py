@@ -155,8 +155,8 @@ class Stream:
     def _open_sources(self) -> list[Chosen]:
         """Open the sources in a thread of their own, since a driver may not let go; none where the stream stops."""
         opened: list[Chosen] = []
-        options = self._config, self._around.config.fast
-        opening = self._make_thread("open sources", lambda: opened.extend(open_sources(options[0], fast=options[1])))
+        config, fast = self._config, self._around.config.fast
+        opening = self._make_thread("open sources", lambda: opened.extend(open_sources(config, fast=fast)))
         opening.start()
         while opening.alive and not self._stop.is_set():
             opening.wait(_POLL_S)
