@@ -82,7 +82,7 @@ def _nncf() -> Any:
         import nncf
     except ImportError:
         raise EngineError(f"NNCF is not installed, which quantises networks; {_REMEDY}") from None
-    nncf.set_log_level(logging.ERROR)
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf
 
 

@@ -24,9 +24,10 @@ def face(n: int, fps: float = 30.0, *, there: bool = True) -> FrameFace:
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    from trainer.actors.clip import DEMO_SCRIPT, samples
+    from trainer.actors.clip import Line, samples
 
-    return samples(DEMO_SCRIPT, actor=1, seed=1)[: 4 * SAMPLE_RATE]
+    script = (Line("neutral", 0.8, speaking=False), Line("joy", 2.2), Line("neutral", 1.0, speaking=False))
+    return samples(script, actor=1, seed=1)
 
 
 def cut_all(signal: np.ndarray, frames: list[FrameFace], cuts: list[int]) -> list:
