@@ -59,7 +59,14 @@ def decisions(out: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("layout", "emotions"), [("rml", "VII"), ("enterface05", "VIII"), ("baum1s", "IX")])
+@pytest.mark.parametrize(
+    ("layout", "emotions"),
+    [
+        ("rml", "VII"),
+        pytest.param("enterface05", "VIII", marks=pytest.mark.long),
+        pytest.param("baum1s", "IX", marks=pytest.mark.long),
+    ],
+)
 def test_every_table_in_every_layout(data, tmp_path, layout, emotions):
     out = tmp_path / "report"
     done = run(arguments(data, layout, out, "--folds", "1"))
