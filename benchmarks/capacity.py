@@ -15,11 +15,11 @@ from benchmarks.capacity_plot import plot
 from benchmarks.command import run_command
 from benchmarks.latency_report import problems
 from benchmarks.machine import Machine
-from benchmarks.material import Clip, actor_clip, untrained_bundle
+from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import Session, run_sessions
-from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_json, write_text
+from benchmarks.tables import Summary, figure, markdown_table, today, write_json, write_text
 from engines.bundle import Bundle
-from engines.errors import ConfigError, EngineError
+from engines.errors import EngineError
 from trainer.networks.presets import PRESETS
 
 __all__ = ["LARGEST_P99_MS", "Report", "Trial", "main", "markdown", "search", "tried"]
@@ -103,11 +103,7 @@ def _capacity(
         str | None, typer.Option(help="Name of the report's files; capacity-PRESET-ENGINE-PRECISION if not given.")
     ] = None,
 ) -> None:
-    if bundle is not None and preset is not None:
-        raise ConfigError("--bundle and --preset name two bundles; leave out one of them")
-    if preset is not None and preset not in PRESETS:
-        raise ConfigError(f"there is no preset {preset!r}; expected {' or '.join(PRESETS)}")
-    chosen = bundle or untrained_bundle(preset or "compact")
+    chosen, options = chosen_bundle(bundle, preset)
     manifest = Bundle.load(chosen).manifest
     clip = actor_clip(seconds)
     contents = Clip.of(clip)
@@ -126,7 +122,6 @@ def _capacity(
         print(_said(found), flush=True)
         return found
 
-    options = ["--bundle", shown_path(bundle)] if bundle else ["--preset", preset or "compact"]
     options += ["--seconds", f"{seconds:g}", "--most", str(most), "--engine", engine, "--precision", precision]
     trials = search(attempt, most)
     result = Report(

@@ -29,7 +29,7 @@ from engines.backends.onnxruntime import OnnxRuntimeEngine
 from engines.backends.openvino import OpenVinoEngine, cpu_has_bf16
 from engines.bundle import Bundle
 from engines.compile.int8 import FORMS, save_int8
-from engines.errors import ConfigError, EmostreamError, EngineError
+from engines.errors import EmostreamError, EngineError
 from engines.frontend.detectors import ViolaJones
 from engines.frontend.face import FaceTracker
 from engines.frontend.segmenter import Segment
@@ -121,11 +121,9 @@ def _compare(
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("benchmarks/results"),
     name: Annotated[str | None, typer.Option(help="Name of the report's files; compare-PRESET if not given.")] = None,
 ) -> None:
-    if preset not in PRESETS:
-        raise ConfigError(f"there is no preset {preset!r}; expected {' or '.join(PRESETS)}")
+    bundle = Bundle.load(untrained_bundle(preset))
     clip = actor_clip(6.0)
     segment, examples = _segments(clip)
-    bundle = Bundle.load(untrained_bundle(preset))
     options = ["--preset", preset] + ([] if rounds == 15 else ["--rounds", str(rounds)])
     options += ["--fer", "PYTHON"] if fer else []
     result = Report(

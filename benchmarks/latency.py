@@ -12,11 +12,10 @@ import typer
 from benchmarks.command import run_command
 from benchmarks.latency_plot import plot
 from benchmarks.latency_report import LATENCY_STAGES, Report, report
-from benchmarks.material import Clip, actor_clip, untrained_bundle
+from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import run_session
 from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_json, write_text
 from engines.bundle import Bundle
-from engines.errors import ConfigError
 from trainer.networks.presets import PRESETS
 
 __all__ = ["main", "markdown", "measure"]
@@ -60,16 +59,12 @@ def _latency(
         str | None, typer.Option(help="Name of the report's files; latency-PRESET-ENGINE-PRECISION if not given.")
     ] = None,
 ) -> None:
-    if bundle is not None and preset is not None:
-        raise ConfigError("--bundle and --preset name two bundles; leave out one of them")
-    if preset is not None and preset not in PRESETS:
-        raise ConfigError(f"there is no preset {preset!r}; expected {' or '.join(PRESETS)}")
-    options: list[str] = ["--bundle", shown_path(bundle)] if bundle else ["--preset", preset or "compact"]
+    chosen, options = chosen_bundle(bundle, preset)
     options += ["--clip", shown_path(clip)] if clip else ["--seconds", f"{seconds:g}"]
     options += ["--engine", engine, "--precision", precision]
     result = measure(
         clip or actor_clip(seconds),
-        bundle or untrained_bundle(preset or "compact"),
+        chosen,
         engine=engine,
         precision=precision,
         command=shlex.join(["python", "-m", "benchmarks.latency", *options]),

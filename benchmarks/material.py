@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.tables import shown_path
+from engines.errors import ConfigError
 from engines.frontend.grid import segment_count
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.container import Contents
@@ -22,7 +24,7 @@ from trainer.actors.clip import EMOTIONS, Line, write_clip
 from trainer.commands.common import train_extra
 from trainer.networks.presets import PRESETS
 
-__all__ = ["Clip", "actor_clip", "actor_script", "untrained_bundle"]
+__all__ = ["Clip", "actor_clip", "actor_script", "chosen_bundle", "untrained_bundle"]
 
 _LABELS = ("anger", "disgust", "fear", "joy", "sadness", "surprise")  # the paper's six
 _SPEAKING_S, _PAUSE_S, _AWAY_S = 4.0, 1.0, 1.5  # a pause ends an utterance
@@ -114,13 +116,29 @@ def actor_clip(seconds: float) -> Path:
     return file
 
 
+def chosen_bundle(bundle: Path | None, preset: str | None) -> tuple[Path, list[str]]:
+    """The bundle that `--bundle` or `--preset` names, `compact` for neither, and the option as a report may show it.
+
+    Raises:
+        ConfigError: both are given, or there is no such preset.
+    """
+    if bundle is not None and preset is not None:
+        raise ConfigError("--bundle and --preset name two bundles; leave out one of them")
+    if bundle is not None:
+        return bundle, ["--bundle", shown_path(bundle)]
+    preset = preset or "compact"
+    return untrained_bundle(preset), ["--preset", preset]
+
+
 def untrained_bundle(preset: str) -> Path:
     """A bundle with random weights: full size and speed, and scores that mean nothing.
 
     Raises:
-        ConfigError: a package of the `train` extra is missing.
+        ConfigError: there is no such preset, or a package of the `train` extra is missing.
         PublishError: it can't be written.
     """
+    if preset not in PRESETS:
+        raise ConfigError(f"there is no preset {preset!r}; expected {' or '.join(PRESETS)}")
     trainer = Path(clip.__file__).parents[1]
     sources = [trainer / "export.py", trainer / "untrained.py", *sorted((trainer / "networks").glob("*.py"))]
     made_of = _fingerprint(list(map(str, sources)))

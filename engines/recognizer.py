@@ -70,6 +70,11 @@ class Recognizer:
         )
         return [Features(audio.get(i), video.get(i), fused.get(i)) for i in range(len(segments))]
 
+    def embed_all(self, segments: Sequence[NetworkInputs], size: int) -> list[Features]:
+        """As `embed`, in batches of at most `size` segments."""
+        parts = (segments[start : start + size] for start in range(0, len(segments), size))
+        return [each for part in parts for each in self.embed(part)]
+
     def score(self, head: HeadName, feature: npt.NDArray[np.float32]) -> Scores:
         """Scores of one feature [D], an embedding or a mean of embeddings."""
         (row,) = self.bundle.heads[head].probabilities(feature[None])

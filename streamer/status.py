@@ -1,4 +1,4 @@
-"""The state of a session as status events."""
+"""The state of a stream as status events."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ _WAITING_BLOCKS = 150  # 3 s of audio
 _STATUS_S = 1.0
 _STOP_S = 0.4  # for readers, vision and segmenting to end
 _STOP_WORKER_S = 0.8  # for the engine to end its batch; with the socket's linger a stop stays near a second
+_TICK_S = 0.1
 _POLL_S = 0.02
 
 
@@ -271,7 +272,7 @@ class Stream:
 
     def _wait_end(self) -> None:
         next_status = time.monotonic()
-        while not self._stop.is_set() and not self.served.done.wait(_POLL_S):
+        while not self.served.done.is_set() and not self._stop.wait(_TICK_S):
             if time.monotonic() >= next_status:
                 next_status += _STATUS_S
                 self.status.publish("running")

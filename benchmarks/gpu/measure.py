@@ -13,6 +13,7 @@ import torch
 from benchmarks.gpu.networks import Subject
 from benchmarks.gpu.timing import AtBatch, Run
 from benchmarks.gpu.ways import Way
+from benchmarks.tables import quantile
 
 __all__ = ["Row", "measure"]
 
@@ -82,8 +83,7 @@ def _timed(way: Way, subject: Subject, batch: int, at: AtBatch, clock: Clock) ->
             times = sorted(clock(at(batch, stack)))
     except Exception as error:  # noqa: BLE001 - see above
         return Row(way.key, subject.name, batch, reason=_reason(error))
-    p99 = times[max(0, -(-99 * len(times) // 100) - 1)]
-    return Row(way.key, subject.name, batch, statistics.median(times), p99, len(times))
+    return Row(way.key, subject.name, batch, statistics.median(times), quantile(times, 0.99), len(times))
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -83,7 +84,7 @@ class Subject:
 
     def module(self, *, half: bool) -> nn.Module:
         """It in its form for inference, in float32 or with its networks in FP16."""
-        graphs = self._graphs()
+        graphs = _graphs(self.preset)
         for graph in graphs.values():
             graph.fold()
             if half:
@@ -105,12 +106,19 @@ class Subject:
         return tuple(noise(spec) for spec in self._input_specs())
 
     def _input_specs(self) -> list[TensorSpec]:
-        graphs = self._graphs()
+        specs = _specs(self.preset)
         roles: tuple[NetworkRole, ...] = ("audio", "video") if self.name == CHAIN else self.roles
-        return [spec for role in roles for spec in graphs[role].inputs]
+        return [spec for role in roles for spec in specs[role]]
 
-    def _graphs(self) -> dict[NetworkRole, Graph]:
-        return {graph.role: graph for graph in untrained_graphs(PRESETS[self.preset], _CLASSES, _SEED)}
+
+def _graphs(preset: str) -> dict[NetworkRole, Graph]:
+    return {graph.role: graph for graph in untrained_graphs(PRESETS[preset], _CLASSES, _SEED)}
+
+
+@cache
+def _specs(preset: str) -> dict[NetworkRole, tuple[TensorSpec, ...]]:
+    """The inputs of each network; to make networks only for these takes seconds."""
+    return {role: tuple(graph.inputs) for role, graph in _graphs(preset).items()}
 
 
 def work_of(subject: Subject) -> Work:

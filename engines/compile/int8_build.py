@@ -26,7 +26,7 @@ from engines.pooling import Features
 from engines.recognizer import NetworkInputs, Recognizer
 from engines.tensors import NetworkRole
 
-__all__ = ["LEAST_UNCHANGED", "MOST_RECALL_LOST", "Example", "build_int8", "compare", "refusal"]
+__all__ = ["LEAST_UNCHANGED", "MOST_RECALL_LOST", "Example", "build_int8", "compare", "embedded", "refusal"]
 
 _log = logging.getLogger("emostream")
 
@@ -83,21 +83,22 @@ def build_int8(
     """
     nncf = nncf_version()
     exact = OpenVinoEngine(bundle, files={})
-    examples = {role: _inputs(role, calibrating) for role in _ALONE}
     with exact, cache.making() as folder:
+        before = embedded(Recognizer(bundle, exact), held_out)
         files: dict[NetworkRole, Path] = {}
         forms: dict[NetworkRole, str] = {}
         dear: list[str] = []
         for role, head in _ALONE.items():
-            if not examples[role] or not _inputs(role, held_out):
+            inputs = _inputs(role, calibrating)
+            if not inputs or not _serves(role, held_out):
                 continue
             reason = ""
             for form in FORMS:
                 watch(f"{role}: quantising {form}")
                 try:
-                    file = save_int8(bundle.network_file(role), examples[role], form, folder / f"{role}.xml")
+                    file = save_int8(bundle.network_file(role), inputs, form, folder / f"{role}.xml")
                     with OpenVinoEngine(bundle, files={role: file}) as tried:
-                        reason = _too_dear(head, compare(bundle, exact, tried, held_out)[head])
+                        reason = _too_dear(head, compare(bundle, before, tried, held_out)[head])
                 except EngineError as error:  # OpenVINO can't run every form of every network
                     reason = str(error)
                     continue
@@ -117,7 +118,7 @@ def build_int8(
             )
         watch("measuring")
         with OpenVinoEngine(bundle, files=files) as quantised:
-            heads = compare(bundle, exact, quantised, held_out)
+            heads = compare(bundle, before, quantised, held_out)
             milliseconds = _alternating_ms(exact, quantised, bundle)
         report = Int8Report(
             bundle=bundle.manifest.name,
@@ -135,25 +136,31 @@ def build_int8(
         return cache.store(folder, report)
 
 
-def compare(bundle: Bundle, exact: Engine, other: Engine, examples: Sequence[Example]) -> dict[HeadName, HeadCost]:
+def embedded(recognizer: Recognizer, examples: Sequence[Example]) -> list[list[Features]]:
+    """The embeddings of each recording's segments."""
+    return [recognizer.embed_all(example.segments, _BATCH) for example in examples]
+
+
+def compare(
+    bundle: Bundle, before: Sequence[Sequence[Features]], other: Engine, examples: Sequence[Example]
+) -> dict[HeadName, HeadCost]:
     """What another engine of the same bundle costs each head that has anything to decide on.
 
     Args:
         bundle: whose heads decide.
-        exact: loaded.
+        before: what `embedded` gave on the engine that it is compared with.
         other: loaded.
         examples: recordings.
     """
     labels = bundle.manifest.labels
     singles: dict[HeadName, list[tuple[int, int]]] = defaultdict(list)
     pooled: dict[HeadName, list[tuple[int, int, int]]] = defaultdict(list)
-    for example in examples:
-        before, after = (_embedded(Recognizer(bundle, engine), example.segments) for engine in (exact, other))
+    for example, known, found in zip(examples, before, embedded(Recognizer(bundle, other), examples), strict=True):
         for head in HEAD_NAMES:
-            rows = [i for i, each in enumerate(before) if each.get(head) is not None]
+            rows = [i for i, each in enumerate(known) if each.get(head) is not None]
             if not rows:
                 continue
-            features = [np.array([some[i].get(head) for i in rows], np.float32) for some in (before, after)]
+            features = [np.array([some[i].get(head) for i in rows], np.float32) for some in (known, found)]
             one, two = (_decided(bundle, head, each) for each in features)
             singles[head] += list(zip(one, two, strict=True))
             if example.label in labels:
@@ -197,20 +204,23 @@ def _decided(bundle: Bundle, head: HeadName, features: npt.NDArray[np.float32]) 
     return found
 
 
-def _embedded(recognizer: Recognizer, segments: Sequence[NetworkInputs]) -> list[Features]:
-    parts = (segments[start : start + _BATCH] for start in range(0, len(segments), _BATCH))
-    return [each for part in parts for each in recognizer.embed(part)]
-
-
 def _inputs(role: NetworkRole, examples: Sequence[Example]) -> list[npt.NDArray[Any]]:
     """Inputs of one network, each with a batch axis; evenly from all recordings where there are too many."""
     found = [each for example in examples for each in example.segments]
-    given = [value for each in found if (value := each.mel if role == "audio" else each.clip) is not None]
+    given = [value for each in found if (value := _input(role, each)) is not None]
     most = _CALIBRATION[role]
     chosen = (
         np.unique(np.linspace(0, len(given) - 1, most).round().astype(int)) if len(given) > most else range(len(given))
     )
     return [np.ascontiguousarray(given[place])[None] for place in chosen]
+
+
+def _input(role: NetworkRole, segment: NetworkInputs) -> npt.NDArray[Any] | None:
+    return segment.mel if role == "audio" else segment.clip
+
+
+def _serves(role: NetworkRole, examples: Sequence[Example]) -> bool:
+    return any(_input(role, segment) is not None for example in examples for segment in example.segments)
 
 
 def _alternating_ms(exact: Engine, quantised: Engine, bundle: Bundle) -> tuple[float, float]:

@@ -5,7 +5,6 @@ They are made on the machine that runs them and lie in the user's own cache, nev
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Literal
 import msgspec
 import platformdirs
 
+from engines.archive import sha256_of
 from engines.heads import HeadName
 from engines.tensors import NetworkRole
 
@@ -99,7 +99,7 @@ class Int8Cache:
         folder = self._place(sha256)
         try:
             report = msgspec.json.decode((folder / _REPORT).read_bytes(), type=Int8Report)
-            intact = all(_sha256(folder / name) == digest for name, digest in report.files.items())
+            intact = all(sha256_of(folder / name) == digest for name, digest in report.files.items())
         except FileNotFoundError:
             return None, "there are none yet"
         except (OSError, msgspec.DecodeError):
@@ -128,7 +128,7 @@ class Int8Cache:
         Raises:
             OSError: it can't be written.
         """
-        files = {each.name: _sha256(each) for each in made.iterdir()}
+        files = {each.name: sha256_of(each) for each in made.iterdir()}
         report = msgspec.structs.replace(report, files=files)
         (made / _REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
         place = self._place(report.sha256)
@@ -154,7 +154,3 @@ class Int8Cache:
 
     def _place(self, sha256: str) -> Path:
         return self.folder / sha256
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -98,7 +98,7 @@ def examine(bundle: Bundle, segments: Sequence[NetworkInputs]) -> Numerics:
         EngineError: the FP16 graphs can't be made, or ONNX Runtime failed.
     """
     with OnnxRuntimeEngine(bundle, cuda=False) as full, Fp16OnnxRuntimeEngine(bundle, cuda=False) as half:
-        expected, found = (_embedded(Recognizer(bundle, engine), segments) for engine in (full, half))
+        expected, found = (Recognizer(bundle, engine).embed_all(segments, _BATCH) for engine in (full, half))
     networks: dict[NetworkRole, NetworkNumerics] = {}
     decisions: dict[HeadName, DecisionChange] = {}
     for head, role in HEAD_NETWORKS.items():
@@ -112,10 +112,6 @@ def examine(bundle: Bundle, segments: Sequence[NetworkInputs]) -> Numerics:
         labels, changed = (bundle.heads[head].probabilities(each).argmax(axis=1) for each in (exact, rounded))
         decisions[head] = DecisionChange(len(rows), int((labels != changed).sum()))
     return Numerics(networks, decisions)
-
-
-def _embedded(recognizer: Recognizer, segments: Sequence[NetworkInputs]) -> list[Features]:
-    return [each for part in _batches(segments) for each in recognizer.embed(part)]
 
 
 def _inputs(role: NetworkRole, segment: NetworkInputs, features: Features) -> tuple[npt.NDArray[Any] | None, ...]:

@@ -15,7 +15,7 @@ import pytest
 from engines.backends.choose import choose_engine
 from engines.backends.openvino import OpenVinoEngine, processor
 from engines.bundle import Bundle
-from engines.compile.int8_build import Example, build_int8, compare, refusal
+from engines.compile.int8_build import Example, build_int8, compare, embedded, refusal
 from engines.compile.int8_cache import HeadCost, Int8Cache
 from engines.errors import ConfigError, EngineError
 from engines.recognizer import Recognizer
@@ -148,7 +148,8 @@ def test_what_costs_too_much_is_left(
 
 def test_an_engine_compared_with_itself_costs_nothing(bundle: Bundle, examples: list[Example]) -> None:
     with OpenVinoEngine(bundle, "fp32", files={}) as engine:
-        costs = compare(bundle, engine, engine, [*examples, Example(examples[0].segments, None)])
+        given = [*examples, Example(examples[0].segments, None)]
+        costs = compare(bundle, embedded(Recognizer(bundle, engine), given), engine, given)
     assert costs["video"].segments == 7 * 4
     for cost in costs.values():
         assert cost.changed == 0
