@@ -16,10 +16,11 @@ from benchmarks.machine import SETTLE_S
 from benchmarks.material import Clip
 from benchmarks.tables import Summary
 from engines.frontend.clip import FrameFace
-from engines.frontend.detectors import Face, FaceDetector, ViolaJones
+from engines.frontend.detectors import Box, Face, FaceDetector, ViolaJones
 from engines.frontend.face import FaceTracker
 from engines.frontend.grid import SHIFT_TICKS, seconds, segment_end, segment_start
 from engines.frontend.logmel import mel_input
+from engines.frontend.picture import Image
 from engines.frontend.segmenter import Segmenter
 from engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
 from engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
@@ -29,8 +30,6 @@ __all__ = ["HEIGHT", "PER_SECOND", "WIDTH", "ClipCost", "clip_cost", "warm_up"]
 
 WIDTH, HEIGHT = 640, 480
 PER_SECOND = {"vision": GRID_FPS, "voice": SAMPLE_RATE / CHUNK_SAMPLES, "cut": GRID_FPS / SHIFT_TICKS}
-
-Image = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -128,22 +127,21 @@ class _Noting:
         self.eyes = any(face.eyes for face in faces)
         return faces
 
-    def follow(self, image: Image, face: Face, *, sure: bool) -> Face | None:
+    def follow(self, image: Image, box: Box) -> Face | None:
         """See `FaceDetector`."""
         with _timing(self._times["follow"]):
-            found = self._detector.follow(image, face, sure=sure)
+            found = self._detector.follow(image, box)
         self.eyes = found is not None and found.eyes is not None
         return found
 
 
 def _faces(file: Path, clip: Clip, times: dict[str, list[float]]) -> Iterator[tuple[FrameFace, bool]]:
-    """Every frame's face on the grid, and whether both eyes were found in it."""
+    """Every frame's face on the grid, and whether both eyes were found when it was last looked for."""
     detector = _Noting(ViolaJones(), times)
     tracker = FaceTracker(detector)
     with VideoTrack(str(file)) as video:
         for frame in video:
             image = _fitted(frame.image)
-            detector.eyes = False
             with _timing(times["vision"]):
                 face = tracker.update(frame.t, image)
             yield replace(face, t=frame.t - clip.start), detector.eyes

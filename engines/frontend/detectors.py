@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cmath import phase
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,19 +13,17 @@ import numpy.typing as npt
 
 from engines.errors import ConfigError
 from engines.frontend.crop import Eyes
+from engines.frontend.picture import Image, part, scaled, small_grey
 
 __all__ = ["Box", "Face", "FaceDetector", "ViolaJones", "YuNet"]
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
-Image = npt.NDArray[np.uint8]
 
 _SEARCH_SIDE = 320  # pixels of the longer side of the image in which a face is searched
 _TRACK_FACE = 48  # pixels of the face's side in the picture in which it is followed
 _TRACK_GROWTH = (0.75, 1.33)  # of a face from one frame to the next; on real clips 0.88 to 1.10
-_MOST_TURN = 0.25  # radians that the line through both eyes turns in a frame
 _EYE_FACE = 110  # pixels of the face's side in the picture in which eyes are looked for
 _EYE_SHARE = (0.16, 0.36)  # of the face's side
-_USUAL_EYE_SHARE = (0.16, 0.28)  # on real clips 98 of 100 have 0.19 to 0.26
 
 
 @dataclass(frozen=True)
@@ -43,14 +40,8 @@ class FaceDetector(Protocol):
     def search(self, image: Image) -> list[Face]:
         """Every face of an image, uint8 [height, width, 3], BGR."""
 
-    def follow(self, image: Image, face: Face, *, sure: bool) -> Face | None:
-        """The face that was last seen so, looked for near its place and at about its size.
-
-        Args:
-            image: uint8 [height, width, 3], BGR.
-            face: as it was found in the frame before.
-            sure: whether it must be known as a face again; else its eyes may do.
-        """
+    def follow(self, image: Image, box: Box) -> Face | None:
+        """The face that was last seen there, looked for near its place and at about its size."""
 
 
 class ViolaJones:
@@ -66,25 +57,20 @@ class ViolaJones:
         """See `FaceDetector`. Faces narrower than a tenth of the image's longer side are not found."""
         height, width = image.shape[:2]
         scale = min(1.0, _SEARCH_SIDE / max(height, width))
-        grey = _small_grey(image, scale)
+        grey = small_grey(image, scale)
         least = _SEARCH_SIDE // 10
         found = self._faces.detectMultiScale(grey, 1.1, 5, minSize=(least, least))
         boxes = [_unscaled(box, scale, (0, 0)) for box in found]
         return [Face(box, self._find_eyes(image, box)) for box in boxes]
 
-    def follow(self, image: Image, face: Face, *, sure: bool) -> Face | None:
-        """See `FaceDetector`. Finding eyes takes half of the time of finding face and eyes."""
-        if not sure and face.eyes is not None:
-            eyes = self._find_eyes(image, face.box, _USUAL_EYE_SHARE)
-            box = _moved(face.box, face.eyes, eyes) if eyes else None
-            if box is not None:
-                return Face(box, eyes)
-        x, y, side = face.box[0], face.box[1], face.box[2]
-        region, corner = _part(image, x - 0.25 * side, y - 0.25 * side, 1.5 * side, 1.5 * side)
+    def follow(self, image: Image, box: Box) -> Face | None:
+        """See `FaceDetector`."""
+        x, y, side = box[0], box[1], box[2]
+        region, corner = part(image, x - 0.25 * side, y - 0.25 * side, 1.5 * side, 1.5 * side)
         if region.size == 0:
             return None
         scale = min(1.0, _TRACK_FACE / side)
-        grey = _small_grey(region, scale)
+        grey = small_grey(region, scale)
         least, most = (round(share * side * scale) for share in _TRACK_GROWTH)
         found = self._faces.detectMultiScale(grey, 1.1, 2, minSize=(least, least), maxSize=(most, most))
         boxes = [_unscaled(f, scale, corner) for f in found]
@@ -93,18 +79,18 @@ class ViolaJones:
         nearest = min(boxes, key=lambda b: abs(b[0] - x) + abs(b[1] - y) + abs(b[2] - side))
         return Face(nearest, self._find_eyes(image, nearest))
 
-    def _find_eyes(self, image: Image, box: Box, shares: tuple[float, float] = _EYE_SHARE) -> Eyes | None:
+    def _find_eyes(self, image: Image, box: Box) -> Eyes | None:
         x, y, side = box[0], box[1], box[2]
         scale = min(1.0, _EYE_FACE / side)
-        upper, corner = _part(image, x + 0.08 * side, y + 0.2 * side, 0.84 * side, 0.38 * side)
+        upper, corner = part(image, x + 0.08 * side, y + 0.2 * side, 0.84 * side, 0.38 * side)
         if upper.size == 0:
             return None
-        grey = _small_grey(upper, scale)
+        grey = small_grey(upper, scale)
         half = grey.shape[1] // 2
-        least, most = (round(share * side * scale) for share in shares)
+        least, most = (round(share * side * scale) for share in _EYE_SHARE)
         centres = []
-        for offset, part, usual in ((0, grey[:, :half], 0.30), (half, grey[:, half:], 0.68)):
-            found = self._eyes.detectMultiScale(part, 1.15, 2, minSize=(least, least), maxSize=(most, most))
+        for offset, half_face, usual in ((0, grey[:, :half], 0.30), (half, grey[:, half:], 0.68)):
+            found = self._eyes.detectMultiScale(half_face, 1.15, 2, minSize=(least, least), maxSize=(most, most))
             eyes = [_unscaled((ex + offset, ey, ew, eh), scale, corner) for ex, ey, ew, eh in found]
             points = [(ex + ew / 2, ey + eh / 2) for ex, ey, ew, eh in eyes]
             if not points:
@@ -139,17 +125,17 @@ class YuNet:
         height, width = image.shape[:2]
         return self._detect(image, min(1.0, _SEARCH_SIDE / max(height, width)), (0, 0))
 
-    def follow(self, image: Image, face: Face, *, sure: bool) -> Face | None:
-        """See `FaceDetector`; always sure."""
-        x, y, width, height = face.box
-        region, corner = _part(image, x - 0.5 * width, y - 0.5 * height, 2 * width, 2 * height)
+    def follow(self, image: Image, box: Box) -> Face | None:
+        """See `FaceDetector`."""
+        x, y, width, height = box
+        region, corner = part(image, x - 0.5 * width, y - 0.5 * height, 2 * width, 2 * height)
         if region.size == 0:
             return None
         faces = self._detect(region, min(1.0, 2 * _TRACK_FACE / width), corner)
         return min(faces, key=lambda f: abs(f.box[0] - x) + abs(f.box[1] - y), default=None)
 
     def _detect(self, image: Image, scale: float, corner: tuple[int, int]) -> list[Face]:
-        small = _scaled(image, scale)
+        small = scaled(image, scale)
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, found = self._net.detect(small)
         faces = []
@@ -158,36 +144,6 @@ class YuNet:
             left, right = sorted(points)
             faces.append(Face(_unscaled(row[:4], scale, corner), (left, right)))
         return faces
-
-
-def _moved(box: Box, before: Eyes, eyes: Eyes) -> Box | None:
-    """The box of a face whose eyes have moved; None where they can't be the same face's."""
-    (old_left, old_right), (left, right) = ([complex(*point) for point in pair] for pair in (before, eyes))
-    turn = (right - left) / (old_right - old_left)
-    if not _TRACK_GROWTH[0] <= abs(turn) <= _TRACK_GROWTH[1] or abs(phase(turn)) > _MOST_TURN:
-        return None
-    centre, old_centre = (left + right) / 2, (old_left + old_right) / 2
-    corner = centre + (complex(box[0], box[1]) - old_centre) * abs(turn)
-    return corner.real, corner.imag, box[2] * abs(turn), box[3] * abs(turn)
-
-
-def _part(image: Image, x: float, y: float, width: float, height: float) -> tuple[Image, tuple[int, int]]:
-    """A rectangle of the image, cut at its edges, and its corner."""
-    x0, y0 = max(0, round(x)), max(0, round(y))
-    x1, y1 = min(image.shape[1], round(x + width)), min(image.shape[0], round(y + height))
-    return image[y0 : max(y0, y1), x0 : max(x0, x1)], (x0, y0)
-
-
-def _small_grey(image: Image, scale: float) -> Image:
-    """A picture in grey, then smaller: it is only a third of the work."""
-    return _scaled(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), dtype=np.uint8), scale)
-
-
-def _scaled(image: Image, scale: float) -> Image:
-    if scale == 1.0:
-        return image
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 def _unscaled(box: npt.ArrayLike, scale: float, corner: tuple[int, int]) -> Box:

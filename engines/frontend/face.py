@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from engines.frontend.clip import FrameFace
 from engines.frontend.crop import Eyes, align
 from engines.frontend.detectors import Box, Face, FaceDetector
+from engines.frontend.motion import moved_box, moved_eyes
+from engines.frontend.picture import Image
 
 __all__ = ["FaceTracker"]
 
 _USUAL_EYES: Eyes = ((0.30, 0.385), (0.68, 0.385))  # in the box of a face, where its eyes were never found
 _SEARCH_EVERY_S = 0.1  # while there is no face: a full detection is the dearest thing a frame can cost
-_SURE_EVERY_S = 0.1  # between, a face is followed by its eyes
+_KNOW_EVERY_S = 0.1  # between, a face goes where its eyes go
 _KEEP_LOST_S = 0.3
 _EQUAL_S = 1e-6  # frame times are sums of fractions: equal ones differ by less than this
 _CONFIRMATIONS = 2  # searches in a row that must agree on a face without eyes before it is believed
@@ -29,8 +30,8 @@ class _Track:
     eyes: Eyes  # in the box, as shares of its width and height
     points: Eyes  # smoothed, in pixels
     seen: float
-    found: bool  # whether both eyes were found in the last frame
-    sure: float  # when it was last known as a face
+    known: float  # when it was last found as a face
+    image: Image  # the frame in which it was last seen
 
 
 class FaceTracker:
@@ -43,7 +44,7 @@ class FaceTracker:
         self._next_search = float("-inf")
         self._candidate: tuple[Box, int] | None = None
 
-    def update(self, t: float, image: npt.NDArray[np.uint8]) -> FrameFace:
+    def update(self, t: float, image: Image) -> FrameFace:
         """Look at the next frame.
 
         Args:
@@ -58,12 +59,12 @@ class FaceTracker:
         x, y, w, h = (round(v) for v in self._track.box)
         return FrameFace(t, (width, height), (x, y, w, h), align(image, self._track.points), brightness)
 
-    def _follow(self, t: float, image: npt.NDArray[np.uint8]) -> _Track | None:
+    def _follow(self, t: float, image: Image) -> _Track | None:
         track = self._track
         assert track is not None
-        sure = t - track.sure >= _SURE_EVERY_S - _EQUAL_S
-        last = Face(track.box, _absolute(track.eyes, track.box) if track.found else None)
-        face = self._detector.follow(image, last, sure=sure)
+        if t - track.known < _KNOW_EVERY_S - _EQUAL_S and (moved := self._move(track, t, image)):
+            return moved
+        face = self._detector.follow(image, track.box)
         if face is None:
             if t - track.seen <= _KEEP_LOST_S + _EQUAL_S:
                 return track
@@ -71,9 +72,17 @@ class FaceTracker:
             return self._search(t, image)
         eyes = _relative(face.eyes, face.box) if face.eyes else track.eyes
         points = _smoothed(track, _absolute(eyes, face.box), t)
-        return _Track(face.box, eyes, points, t, face.eyes is not None, t if sure else track.sure)
+        return _Track(face.box, eyes, points, t, t, image)
 
-    def _search(self, t: float, image: npt.NDArray[np.uint8]) -> _Track | None:
+    def _move(self, track: _Track, t: float, image: Image) -> _Track | None:
+        before = _absolute(track.eyes, track.box)
+        eyes = moved_eyes(track.image, image, track.box, before)
+        box = moved_box(track.box, before, eyes) if eyes else None
+        if eyes is None or box is None:
+            return None
+        return _Track(box, _relative(eyes, box), _smoothed(track, eyes, t), t, track.known, image)
+
+    def _search(self, t: float, image: Image) -> _Track | None:
         if t < self._next_search - _EQUAL_S:
             return None
         self._next_search = t + _SEARCH_EVERY_S
@@ -84,7 +93,7 @@ class FaceTracker:
         if not self._confirmed(face):
             return None
         eyes = _relative(face.eyes, face.box) if face.eyes else _USUAL_EYES
-        return _Track(face.box, eyes, _absolute(eyes, face.box), t, face.eyes is not None, t)
+        return _Track(face.box, eyes, _absolute(eyes, face.box), t, t, image)
 
     def _confirmed(self, face: Face) -> bool:
         """A face with both eyes is believed at once; one without must be found again in the same place."""

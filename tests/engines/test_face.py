@@ -10,6 +10,7 @@ from engines.errors import ConfigError
 from engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align
 from engines.frontend.detectors import Face, ViolaJones, YuNet
 from engines.frontend.face import FaceTracker
+from engines.frontend.motion import moved_box, moved_eyes
 from engines.media.track import VideoTrack
 
 
@@ -20,15 +21,13 @@ class Script:
         self.face: Face | None = None
         self.others: list[Face] = []
         self.searches = self.follows = 0
-        self.asked: list[tuple[bool, bool]] = []
 
     def search(self, image):
         self.searches += 1
         return [f for f in (self.face, *self.others) if f]
 
-    def follow(self, image, face, *, sure):
+    def follow(self, image, box):
         self.follows += 1
-        self.asked.append((face.eyes is not None, sure))
         return self.face
 
 
@@ -50,38 +49,47 @@ def test_largest_face_is_kept_until_lost():
     assert (detector.searches, detector.follows) == (1, 1)
 
 
-def test_a_face_is_followed_by_its_eyes_but_known_again_ten_times_a_second():
+def test_a_face_goes_where_its_eyes_go_but_is_known_again_ten_times_a_second():
+    texture = np.random.default_rng(7).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    scene = cv2.resize(texture, (640, 480), interpolation=cv2.INTER_CUBIC)
     detector = Script()
     tracker = FaceTracker(detector)
-    detector.face = face()
-    for n in range(9):
-        tracker.update(n / 30, IMAGE)
-    assert detector.asked == [(True, n % 3 == 0) for n in range(1, 9)]
-    detector.face = face(eyes=False)
-    tracker.update(0.30, IMAGE)
-    tracker.update(0.32, IMAGE)
-    assert detector.asked[-1] == (False, False)
+    boxes = []
+    for n in range(7):
+        detector.face = face(x=200 + 3 * n)
+        boxes.append(tracker.update(n / 30, np.roll(scene, 3 * n, axis=1)).box)
+    assert (detector.searches, detector.follows) == (1, 2)
+    assert [box[0] for box in boxes] == pytest.approx([200 + 3 * n for n in range(7)], abs=1)
+    # Eyes that can't be followed are looked for.
+    tracker.update(7 / 30, IMAGE)
+    assert (detector.searches, detector.follows) == (1, 3)
+    tracker.update(8 / 30, IMAGE[:240])
+    assert (detector.searches, detector.follows) == (1, 4)
 
 
-def test_the_box_goes_with_the_eyes():
+def test_eyes_are_followed_as_the_whole_face_moves():
     from trainer.actors.face import LOOKS
     from trainer.actors.face import Face as Drawn
 
-    drawn = Drawn(3)
-    detector = ViolaJones()
-    first = drawn.draw(0.4, 0, LOOKS["neutral"])
-    (found,) = detector.search(first)
+    first = Drawn(3).draw(0.4, 0, LOOKS["neutral"])
+    (found,) = ViolaJones().search(first)
     assert found.eyes is not None
-    moved = np.roll(first, (6, -9), axis=(0, 1))
-    followed, sure = (detector.follow(moved, found, sure=each) for each in (False, True))
-    assert followed is not None
-    assert sure is not None
-    np.testing.assert_allclose(followed.eyes, np.add(found.eyes, (-9, 6)), atol=4)
-    np.testing.assert_allclose(followed.box, np.add(found.box, (-9, 6, 0, 0)), atol=8)
-    np.testing.assert_allclose(followed.eyes, sure.eyes, atol=4)
-    # Eyes that can't be the same face's are no reason to believe in it.
-    far = Face(found.box, tuple((x + 0.5 * (x - found.box[0]), y) for x, y in found.eyes))
-    np.testing.assert_allclose(detector.follow(moved, far, sure=False).box, sure.box, atol=1)
+    moved = cv2.warpAffine(first, np.float32([[1.05, -0.03, -9], [0.03, 1.05, 6]]), first.shape[1::-1])
+    expected = [(1.05 * x - 0.03 * y - 9, 0.03 * x + 1.05 * y + 6) for x, y in found.eyes]
+    eyes = moved_eyes(first, moved, found.box, found.eyes)
+    np.testing.assert_allclose(eyes, expected, atol=2)
+    box = moved_box(found.box, found.eyes, eyes)
+    assert box[2] == pytest.approx(1.05 * found.box[2], rel=0.03)
+
+
+def test_eyes_that_cannot_be_the_same_faces_are_not_believed():
+    eyes = ((260.0, 177.0), (336.0, 177.0))
+    box = (200.0, 100.0, 200.0, 200.0)
+    assert moved_box(box, eyes, ((262.0, 178.0), (338.0, 178.0))) == pytest.approx((202.0, 101.0, 200.0, 200.0))
+    assert moved_box(box, eyes, ((260.0, 177.0), (400.0, 177.0))) is None
+    assert moved_box(box, eyes, ((260.0, 177.0), (330.0, 210.0))) is None
+    assert moved_eyes(IMAGE, IMAGE, box, eyes) is None  # nothing to hold on to
+    assert moved_eyes(IMAGE, IMAGE, (900.0, 100.0, 200.0, 200.0), eyes) is None
 
 
 def test_a_loss_of_up_to_300_ms_reuses_the_last_place():

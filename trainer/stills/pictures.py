@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.frontend.crop import Eyes, align
-from engines.frontend.detectors import Face, ViolaJones
+from engines.frontend.detectors import Box, ViolaJones
 from engines.frontend.settings import CLIP_FRAMES
 from trainer.datasets.fer2013 import SIDE
 from trainer.processes import each_in_processes
@@ -87,11 +87,11 @@ def _eyes_of(part: _Part) -> list[Eyes | None]:
 
 
 def _looked_at(detector: ViolaJones, images: npt.NDArray[np.uint8]) -> Iterator[Eyes | None]:
-    whole = Face((float(_BORDER * _ENLARGED),) * 2 + (float(SIDE * _ENLARGED),) * 2, None)
+    whole: Box = (float(_BORDER * _ENLARGED),) * 2 + (float(SIDE * _ENLARGED),) * 2
     for image in images:
         framed = cv2.copyMakeBorder(image, *(_BORDER,) * 4, cv2.BORDER_REPLICATE)
         enlarged = cv2.resize(framed, None, fx=_ENLARGED, fy=_ENLARGED, interpolation=cv2.INTER_CUBIC)
-        face = detector.follow(np.asarray(cv2.cvtColor(enlarged, cv2.COLOR_GRAY2BGR), np.uint8), whole, sure=True)
+        face = detector.follow(np.asarray(cv2.cvtColor(enlarged, cv2.COLOR_GRAY2BGR), np.uint8), whole)
         if face is None or face.eyes is None:
             yield None
             continue
