@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engines.errors import SourceError
 from streamer.sources.camera import list_cameras
-from streamer.sources.microphone import list_microphones
+from streamer.sources.portaudio import list_microphones
 
 __all__ = ["describe_devices"]
 

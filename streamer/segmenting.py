@@ -8,7 +8,6 @@ their segments never depend on load.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
 from streamer.clock import LiveClock, RecordedClock, StreamClock
+from streamer.inlets import Inlets
 from streamer.meters import Meters
 from streamer.queues import Inlet, Pause
 from streamer.segments import SegmentQueue, TimedSegment
@@ -76,17 +76,15 @@ class Segmenting:
 
     def __init__(
         self,
-        audio: Inlet[AudioBlock | Pause] | None,
-        faces: Inlet[FrameFace | Pause] | None,
-        condition: threading.Condition,
+        inlets: Inlets,
         segments: SegmentQueue,
         meters: Meters,
         options: SegmentingOptions,
     ) -> None:
-        """Read `audio` and `faces`, which share `condition`; write `segments`. None for an absent source."""
-        self._audio, self._faces, self._condition = audio, faces, condition
+        """Read sound and faces from `inlets`; write `segments`."""
+        self._audio, self._faces, self._condition = inlets.audio, inlets.faces, inlets.condition
         self._segments, self._meters, self._options = segments, meters, options
-        self._segmenter = Segmenter(audio=audio is not None, video=faces is not None)
+        self._segmenter = Segmenter(audio=self._audio is not None, video=self._faces is not None)
         self._audio_lateness, self._video_lateness = _Lateness(), _Lateness()
         self._next_frame = float("-inf")  # grid time before which no frame will come
         self._limit: int | None = None  # number of segments, once it is known

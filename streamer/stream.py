@@ -13,26 +13,29 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from engines.backends.base import Engine
 from engines.bundle import Bundle
 from engines.errors import EmostreamError, PublishError, SourceError
-from engines.frontend.clip import FrameFace
 from engines.frontend.detectors import FaceDetector
 from engines.frontend.face import FaceTracker
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
 from streamer.clock import RecordedClock
 from streamer.config import Config, StreamConfig
 from streamer.events import SourceState
+from streamer.inlets import Inlets
 from streamer.meters import Meters
 from streamer.publisher import Publisher
-from streamer.queues import DropPolicy, Inlet, Pause
+from streamer.queues import Inlet
 from streamer.segmenting import Segmenting, SegmentingOptions
 from streamer.segments import SegmentQueue
-from streamer.sources.base import Outlets, Playback
+from streamer.sources.base import LiveSource, Outlets, Playback
 from streamer.sources.choose import Chosen, open_sources
+from streamer.sources.keeper import Keeper, Modality
+from streamer.sources.player import Player
+from streamer.sources.tap import Tap
 from streamer.status import StatusReporter
 from streamer.threads import OwnedThread
 from streamer.vision import Vision
@@ -44,9 +47,6 @@ _log = logging.getLogger("emostream")
 
 _MAX_LAG_S = 1.0
 _WAITING_BATCHES = 2
-_WAITING_FRAMES = 8  # 0.27 s at 30 a second: as long as the engine may hold up the vision thread
-_WAITING_FACES = 128  # each announced before it is looked at
-_WAITING_BLOCKS = 150  # 3 s of audio
 _STATUS_S = 1.0
 _STOP_S = 0.4  # for readers, vision and segmenting to end
 _STOP_WORKER_S = 0.8  # for the engine to end its batch; with the socket's linger a stop stays near a second
@@ -99,6 +99,7 @@ class Stream:
         self._late_s = config.av_offset_ms / 1000.0
         self._stop = threading.Event()
         self._lost: list[str] = []
+        self._changed = threading.Event()  # the state of a source
         channel = around.publisher.channel(config.name, session=uuid.uuid4().hex, unix_offset=around.unix_offset)
         capacity = _WAITING_BATCHES * around.engine.batch_size
         segments = SegmentQueue(capacity, None, self.meters.drop_segment, around.arrived)
@@ -165,9 +166,9 @@ class Stream:
 
     def _play(self, chosen: list[Chosen]) -> None:
         recorded = all(each.source.recorded for each in chosen)
-        condition = threading.Condition()
-        audio, frames, faces = self._inlets(chosen, condition, recorded)
-        inlets = [inlet for inlet in (audio, frames, faces) if inlet is not None]
+        audio, video = (any(wanted) for wanted in zip(*((each.audio, each.video) for each in chosen), strict=True))
+        inlets = Inlets.make(audio=audio, video=video, recorded=recorded, drop_frame=self.meters.drop_frame)
+        self.status.states = {"audio": "waiting" if audio else "off", "video": "waiting" if video else "off"}
         segments = self.served.segments
         segments.max_lag_s = None if recorded else _MAX_LAG_S
         self.status.queues = {inlet.name: inlet for inlet in inlets} | {"segments": segments}
@@ -179,57 +180,22 @@ class Stream:
             threads = [self._make_thread(f"close {each.source.name}", each.source.close) for each in chosen]
         else:
             self.status.loaded = True
-            threads = self._threads(chosen, recorded, condition, audio, frames, faces)
+            threads = self._threads(chosen, recorded, inlets)
         for thread in threads:
             thread.start()
         self._wait_end()
         self._end(inlets, threads)
 
-    def _threads(
-        self,
-        chosen: list[Chosen],
-        recorded: bool,
-        condition: threading.Condition,
-        audio: Inlet[AudioBlock | Pause] | None,
-        frames: Inlet[VideoFrame | Pause] | None,
-        faces: Inlet[FrameFace | Pause] | None,
-    ) -> list[OwnedThread]:
+    def _threads(self, chosen: list[Chosen], recorded: bool, inlets: Inlets) -> list[OwnedThread]:
         playback, options = self._start_clock(chosen, recorded)
         threads = []
-        if frames is not None and faces is not None:
+        if inlets.frames is not None and inlets.faces is not None:
             tracker = FaceTracker(self._around.detector())
-            vision = Vision(tracker, frames, faces, self.meters, self._late_s)
+            vision = Vision(tracker, inlets.frames, inlets.faces, self.meters, self._late_s)
             threads.append(self._make_thread("vision", vision.run))
-        segmenting = Segmenting(audio, faces, condition, self.served.segments, self.meters, options)
+        segmenting = Segmenting(inlets, self.served.segments, self.meters, options)
         threads.append(self._make_thread("segmenting", segmenting.run))
-        return threads + [self._reader(each, audio, frames, playback) for each in chosen]
-
-    def _inlets(
-        self, chosen: list[Chosen], condition: threading.Condition, recorded: bool
-    ) -> tuple[Inlet[AudioBlock | Pause] | None, Inlet[VideoFrame | Pause] | None, Inlet[FrameFace | Pause] | None]:
-        audio: Inlet[AudioBlock | Pause] | None = None
-        frames: Inlet[VideoFrame | Pause] | None = None
-        faces: Inlet[FrameFace | Pause] | None = None
-
-        def frame_dropped(item: VideoFrame | FrameFace | Pause) -> None:
-            if not isinstance(item, Pause):
-                self.meters.drop_frame()
-
-        policy: DropPolicy = "block" if recorded else "drop_oldest"
-        if any(each.audio for each in chosen):
-            audio = Inlet(
-                "audio",
-                _WAITING_BLOCKS,
-                policy,
-                condition=condition,
-                mark_loss=lambda block: block if isinstance(block, Pause) else replace(block, lost=True),
-            )
-            self.status.states["audio"] = "waiting"
-        if any(each.video for each in chosen):
-            frames = Inlet("frames", _WAITING_FRAMES, policy, on_drop=frame_dropped)
-            faces = Inlet("faces", _WAITING_FACES, policy, condition=condition, on_drop=frame_dropped)
-            self.status.states["video"] = "waiting"
-        return audio, frames, faces
+        return threads + [self._make_thread(*self._reading(each, inlets, playback)) for each in chosen]
 
     def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:
         """Begin: from now on recordings play, and their grid begins with the earliest track."""
@@ -244,42 +210,50 @@ class Stream:
         clock = RecordedClock(t0, now, unix_offset, fast=config.fast) if recorded else None
         return playback, SegmentingOptions(clock, unix_offset, config.duration_s)
 
-    def _reader(
-        self,
-        each: Chosen,
-        audio: Inlet[AudioBlock | Pause] | None,
-        frames: Inlet[VideoFrame | Pause] | None,
-        playback: Playback,
-    ) -> OwnedThread:
-        outlets = Outlets(audio if each.audio else None, frames if each.video else None)
-        kinds = [kind for kind, given in (("audio", each.audio), ("video", each.video)) if given]
+    def _reading(self, each: Chosen, inlets: Inlets, playback: Playback) -> tuple[str, Callable[[], None]]:
+        """What is done with a source, and the name of the thread that does it."""
+        audio, video = inlets.audio if each.audio else None, inlets.frames if each.video else None
+        wanted: dict[Modality, Inlet[Any]] = {}
+        if audio is not None:
+            wanted["audio"] = audio
+        if video is not None:
+            wanted["video"] = video
+        if isinstance(each.source, LiveSource):
+            taps = {modality: Tap(inlet, partial(self._set_state, modality)) for modality, inlet in wanted.items()}
+            keeper = Keeper(each.source, taps, playback, self._make_thread, self._warn)
+            return f"keep {each.source.name}", keeper.run
 
-        def read() -> None:
-            self.status.states.update(dict.fromkeys(kinds, "running"))
-            state: SourceState = "ended"
-            try:
-                each.source.run(outlets, playback)
-            except SourceError as error:
-                state = "lost"
-                self._lost.append(str(error))
-                _log.warning("%s%s", self._prefix, error)
-            finally:
-                outlets.finish()
-                self.status.states.update(dict.fromkeys(kinds, state))
-                each.source.close()
+        def on_state(state: SourceState) -> None:
+            for modality in wanted:
+                self._set_state(modality, state)
 
-        return self._make_thread(f"read {each.source.name}", read)
+        player = Player(each.source, Outlets(audio, video), playback, on_state, self._note_loss)
+        return f"read {each.source.name}", player.run
+
+    def _note_loss(self, message: str) -> None:
+        self._lost.append(message)
+        self._warn(message)
+
+    def _set_state(self, modality: Modality, state: SourceState) -> None:
+        self.status.states[modality] = state
+        self._changed.set()
+
+    def _warn(self, message: str) -> None:
+        _log.warning("%s%s", self._prefix, message)
 
     def _wait_end(self) -> None:
         next_status = time.monotonic()
         while not self.served.done.is_set() and not self._stop.wait(_TICK_S):
-            if time.monotonic() >= next_status:
+            due = time.monotonic() >= next_status
+            if due:
                 next_status += _STATUS_S
+            if due or self._changed.is_set():
+                self._changed.clear()
                 self.status.publish("running")
 
     def _end(
         self,
-        inlets: list[Inlet[AudioBlock | Pause] | Inlet[VideoFrame | Pause] | Inlet[FrameFace | Pause]],
+        inlets: Inlets,
         threads: list[OwnedThread],
     ) -> None:
         """Stop what still runs within a bound; what was recognised is still published."""

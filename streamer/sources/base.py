@@ -6,26 +6,41 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from typing_extensions import Self
 
 from engines.media.audio import AudioBlock
 from engines.media.video import VideoFrame
-from streamer.queues import Inlet, Pause
+from streamer.queues import Pause
 
-__all__ = ["Outlets", "Playback", "Source"]
+__all__ = ["LiveSource", "Outlet", "Outlets", "Playback", "Source"]
+
+Item = TypeVar("Item", contravariant=True)
+
+
+class Outlet(Protocol[Item]):
+    """Where a source puts the items of one modality."""
+
+    def put(self, item: Item, /) -> bool:
+        """Hand an item on; False once nobody wants it."""
+
+    def close(self, *, end: float | None = None) -> None:
+        """Say that nothing more will come; what came ends at `end`, in the source's own timestamps."""
 
 
 @dataclass(frozen=True)
 class Outlets:
     """Where a source puts what it captures; None for a modality that is not wanted of it."""
 
-    audio: Inlet[AudioBlock | Pause] | None
-    video: Inlet[VideoFrame | Pause] | None
+    audio: Outlet[AudioBlock | Pause] | None
+    video: Outlet[VideoFrame | Pause] | None
 
     def finish(self) -> None:
         """Say that nothing more will come."""
-        for inlet in (self.audio, self.video):
-            if inlet is not None:
-                inlet.close()
+        for outlet in (self.audio, self.video):
+            if outlet is not None:
+                outlet.close()
 
 
 @dataclass(frozen=True)
@@ -89,3 +104,11 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Free the device or file; called after `run` has ended, or where it never began."""
+
+
+class LiveSource(Source):
+    """A device or URL that may be lost and come back."""
+
+    @abstractmethod
+    def again(self) -> Self:
+        """Another one of the same device or URL, not open yet; the one before may be stuck in its driver."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from typing_extensions import Self
 
 from engines.errors import SourceError
 from engines.media.video import VideoFrame
-from streamer.sources.base import Outlets, Playback, Source
+from streamer.sources.base import LiveSource, Outlets, Playback
 
 __all__ = ["Camera", "list_cameras"]
 
@@ -19,7 +20,7 @@ _STALE_FRAMES = 4  # that the driver holds from before the session began
 _PROBED = 4  # cameras that are tried where the system has no list of them
 
 
-class Camera(Source):
+class Camera(LiveSource):
     """A camera by index or by device path."""
 
     def __init__(self, device: int | str) -> None:
@@ -56,6 +57,10 @@ class Camera(Source):
     def close(self) -> None:
         """See `Source`."""
         self._capture.release()
+
+    def again(self) -> Self:
+        """See `LiveSource`."""
+        return type(self)(self._device)
 
 
 def list_cameras() -> list[tuple[str, str]]:

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 import av
 import av.error
 from av.stream import Stream
+from typing_extensions import Self
 
 from engines.errors import SourceError
 from engines.media.audio import AudioBlock, AudioUnpacker
 from engines.media.container import first_stream, open_container, redacted
 from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
-from streamer.queues import Inlet, Pause
-from streamer.sources.base import Outlets, Playback, Source
+from streamer.queues import Pause
+from streamer.sources.base import LiveSource, Outlet, Outlets, Playback
 from streamer.sources.running_minimum import RunningMinimum
 
 __all__ = ["ArrivalClock", "NetworkStream"]
@@ -65,7 +66,7 @@ class ArrivalClock:
 class _AudioTrack:
     """Blocks of audio on their way from packets to their queue, in rising order."""
 
-    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[AudioBlock | Pause]) -> None:
+    def __init__(self, url: str, clock: ArrivalClock, outlet: Outlet[AudioBlock | Pause]) -> None:
         self.decoder = PacketDecoder(url, "audio")
         self._clock, self._outlet = clock, outlet
         self._unpacker = AudioUnpacker()
@@ -89,7 +90,7 @@ class _AudioTrack:
 class _VideoTrack:
     """Pictures on their way from packets to their queue, in rising order."""
 
-    def __init__(self, url: str, clock: ArrivalClock, outlet: Inlet[VideoFrame | Pause], *, timed: bool) -> None:
+    def __init__(self, url: str, clock: ArrivalClock, outlet: Outlet[VideoFrame | Pause], *, timed: bool) -> None:
         self.decoder = PacketDecoder(url, "video")
         self._clock, self._outlet, self._timed = clock, outlet, timed
         self._unpacker = VideoUnpacker(30.0, live=True)
@@ -106,7 +107,7 @@ class _VideoTrack:
         return [f for frame in frames if isinstance(frame, av.VideoFrame) for f in self._unpacker.push(frame)]
 
 
-class NetworkStream(Source):
+class NetworkStream(LiveSource):
     """A URL without an end."""
 
     def __init__(self, url: str) -> None:
@@ -131,6 +132,10 @@ class NetworkStream(Source):
     def close(self) -> None:
         """See `Source`."""
         self._container.close()
+
+    def again(self) -> Self:
+        """See `LiveSource`."""
+        return type(self)(self._url)
 
     def _read(self, outlets: Outlets, playback: Playback) -> str:
         """Read until the session stops or the stream ends; why it ended."""

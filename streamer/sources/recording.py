@@ -8,8 +8,8 @@ from engines.media.audio import AudioBlock
 from engines.media.container import TrackKind, redacted
 from engines.media.track import AudioTrack, VideoTrack
 from engines.media.video import VideoFrame
-from streamer.queues import Inlet, Pause
-from streamer.sources.base import Outlets, Playback, Source
+from streamer.queues import Pause
+from streamer.sources.base import Outlet, Outlets, Playback, Source
 from streamer.threads import yield_to_others
 
 __all__ = ["Recording"]
@@ -56,7 +56,7 @@ class Recording(Source):
 
     def _give(
         self,
-        inlet: Inlet[AudioBlock | Pause] | Inlet[VideoFrame | Pause],
+        outlet: Outlet[AudioBlock | Pause] | Outlet[VideoFrame | Pause],
         item: AudioBlock | VideoFrame,
         last: float,
         due: float,
@@ -64,10 +64,10 @@ class Recording(Source):
     ) -> bool:
         """Hand an item on when it is due; False once nobody wants it."""
         t = playback.stamp(item.t)
-        if item.t - last > _PAUSE_S and not inlet.put(Pause(t)):
+        if item.t - last > _PAUSE_S and not outlet.put(Pause(t)):
             return False
-        return playback.wait_until(due) and inlet.put(replace(item, t=t))  # type: ignore[arg-type]
+        return playback.wait_until(due) and outlet.put(replace(item, t=t))  # type: ignore[arg-type]
 
-    def _end(self, inlet: Inlet[AudioBlock | Pause] | Inlet[VideoFrame | Pause], playback: Playback) -> None:
+    def _end(self, outlet: Outlet[AudioBlock | Pause] | Outlet[VideoFrame | Pause], playback: Playback) -> None:
         if playback.wait_until(self._track.end):
-            inlet.close(end=playback.stamp(self._track.end))
+            outlet.close(end=playback.stamp(self._track.end))

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 COMMAND = [sys.executable, "-m", "streamer"]
 
 
@@ -62,3 +64,10 @@ def demo_clip(folder: Path, seconds: float | None = None) -> Path:
     file = folder / "demo.mp4"
     write_clip(file, actor=1, script=script)
     return file
+
+
+def portrait() -> np.ndarray:
+    """One frame of the synthetic actor."""
+    from trainer.actors.clip import Line, frames
+
+    return next(iter(frames((Line("joy", 1.0),), actor=3)))[1]

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import wave
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from engines.media.track import AudioTrack
 from streamer.client import Subscriber
-from streamer.events import StatusEvent
+from streamer.events import EmotionEvent, SourceState, StatusEvent
 from tests.conftest import SHARED
 from tests.streamer.running import COMMAND, emotions, events_of
 
@@ -124,3 +125,71 @@ def test_devices_names_the_virtual_microphone(virtual_microphone):
         [*COMMAND, "devices"], env=virtual_microphone, capture_output=True, text=True, timeout=30, check=True
     )
     assert "default (" in done.stdout or "pulse" in done.stdout
+
+
+def test_a_microphone_that_vanishes_comes_back(virtual_microphone, bundle_folder, tmp_path):
+    """The sound server dies and starts again, as where a device is pulled out and put back."""
+    tool = SHARED.parent / "tools" / "virtual-mic"
+    endpoint = f"ipc://{tmp_path}/events"
+    process = subprocess.Popen(
+        [*COMMAND, "--camera", "none", "--mic", "default", "--bundle", str(bundle_folder), "--publish", endpoint],
+        env=virtual_microphone, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    seen: list[EmotionEvent] = []
+
+    def until(state: SourceState, reason: str | None) -> float:
+        begun = time.monotonic()
+        said = felt = False
+        for event in subscriber:
+            said |= isinstance(event, StatusEvent) and event.sources.audio == state
+            if isinstance(event, EmotionEvent):
+                seen.append(event)
+                felt |= said and event.reason.audio == reason
+            if felt:
+                return time.monotonic() - begun
+        raise AssertionError
+
+    with Subscriber(endpoint, status=True, timeout=30.0) as subscriber:
+        until("running", "no_voice")
+        subprocess.run(["bash", str(tool), "stop"], env=virtual_microphone, timeout=30, check=True)
+        assert until("lost", "source_lost") < 3.0  # and a segment's length
+        subprocess.run(
+            ["bash", str(tool), "start"], env=virtual_microphone, timeout=30, check=True, capture_output=True
+        )
+        until("running", "no_voice")
+        process.terminate()
+        _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 0, stderr
+    assert "the default microphone was lost: " in stderr
+    assert "the default microphone is back after " in stderr
+    assert np.diff([event.media_time for event in seen]) == pytest.approx(0.3, abs=1e-3)
+    assert seen[-1].dropped.audio_ms > 0
+
+
+def test_the_microphone_goes_where_the_default_goes(virtual_microphone, tmp_path):
+    """Sound servers move their streams when the user chooses another device."""
+
+    def pactl(*arguments: str) -> str:
+        done = subprocess.run(["pactl", *arguments], env=virtual_microphone, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    module = pactl("load-module", "module-null-sink", "sink_name=other")
+    tone = write_wav(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 16_000))
+    heard, output = tmp_path / "grid.npy", tmp_path / "events.jsonl"
+    endpoint = f"ipc://{tmp_path}/events"
+    process = subprocess.Popen(
+        [COMMAND[0], str(Path(__file__).with_name("tapped.py")), str(heard), "--camera", "none", "--mic", "default",
+         "--publish", endpoint, "--output", str(output), "--duration", "9"],
+        env=virtual_microphone, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with Subscriber(endpoint, status=True, timeout=30.0) as subscriber:
+        for event in subscriber:
+            if isinstance(event, StatusEvent) and event.sources.audio == "running":
+                break
+        pactl("set-default-source", "other.monitor")
+        subprocess.run(["paplay", "--device=other", str(tone)], env=virtual_microphone, check=True, timeout=30)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    pactl("set-default-source", "virtmic.monitor")
+    pactl("unload-module", module)
+    assert np.sqrt(np.mean(np.load(heard) ** 2)) > 0.1

@@ -12,6 +12,7 @@ from engines.frontend.clip import FrameFace, TickTrack, sixteen
 from engines.frontend.grid import segment_count
 from engines.media.audio import AudioBlock
 from streamer.clock import RecordedClock
+from streamer.inlets import Inlets
 from streamer.meters import Meters
 from streamer.queues import Inlet
 from streamer.segmenting import Segmenting, SegmentingOptions
@@ -30,7 +31,7 @@ def recorded(faces: list[FrameFace], end: float) -> list:
     inlet.close(end=end)
     segments = SegmentQueue(1000, None)
     clock = RecordedClock(0.0, 0.0, 0.0, fast=True)
-    Segmenting(None, inlet, condition, segments, Meters(), SegmentingOptions(clock, 0.0, None)).run()
+    Segmenting(Inlets(None, None, inlet, condition), segments, Meters(), SegmentingOptions(clock, 0.0, None)).run()
     return [timed.segment for timed in iter(segments.pop, None)]
 
 
@@ -61,7 +62,9 @@ def test_a_live_block_far_ahead_waits_for_the_grid():
     inlet.put(AudioBlock(now - 0.02, np.zeros(320, np.float32), lost=True))
     segments = SegmentQueue(1000, 1.0)
     options = SegmentingOptions(None, 0.0, 59.0)
-    thread = threading.Thread(target=Segmenting(inlet, None, condition, segments, Meters(), options).run, daemon=True)
+    thread = threading.Thread(
+        target=Segmenting(Inlets(inlet, None, None, condition), segments, Meters(), options).run, daemon=True
+    )
     thread.start()
     thread.join(20)
     assert not thread.is_alive()

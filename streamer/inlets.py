@@ -1,0 +1,70 @@
+"""The queues of one stream between its readers, the vision thread, and the segmenting thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from typing_extensions import Self
+
+from engines.frontend.clip import FrameFace
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.queues import DropPolicy, Inlet, Pause
+
+__all__ = ["Inlets"]
+
+_WAITING_FRAMES = 8  # 0.27 s at 30 a second: as long as the engine may hold up the vision thread
+_WAITING_FACES = 128  # each announced before it is looked at
+_WAITING_BLOCKS = 150  # 3 s of audio
+
+
+@dataclass(frozen=True)
+class Inlets:
+    """Queues of sound, of pictures, and of the faces in them; None where there is no source for them.
+
+    Attributes:
+        audio: blocks, from the reader to segmenting.
+        frames: pictures, from the reader to vision.
+        faces: what vision saw, for segmenting.
+        condition: of `audio` and `faces`, so that segmenting can wait for either.
+    """
+
+    audio: Inlet[AudioBlock | Pause] | None
+    frames: Inlet[VideoFrame | Pause] | None
+    faces: Inlet[FrameFace | Pause] | None
+    condition: threading.Condition
+
+    @classmethod
+    def make(cls, *, audio: bool, video: bool, recorded: bool, drop_frame: Callable[[], None]) -> Self:
+        """Make the queues that there are sources for.
+
+        Args:
+            audio: whether there is sound.
+            video: whether there are pictures.
+            recorded: whether a full queue lets its source wait, as recordings can.
+            drop_frame: counts a frame for which there was no room.
+        """
+
+        def on_drop(item: VideoFrame | FrameFace | Pause) -> None:
+            if not isinstance(item, Pause):
+                drop_frame()
+
+        condition = threading.Condition()
+        policy: DropPolicy = "block" if recorded else "drop_oldest"
+        return cls(
+            Inlet("audio", _WAITING_BLOCKS, policy, condition=condition, mark_loss=_after_loss) if audio else None,
+            Inlet("frames", _WAITING_FRAMES, policy, on_drop=on_drop) if video else None,
+            Inlet("faces", _WAITING_FACES, policy, condition=condition, on_drop=on_drop) if video else None,
+            condition,
+        )
+
+    def __iter__(self) -> Iterator[Inlet[Any]]:
+        """Those that there are."""
+        return iter(inlet for inlet in (self.audio, self.frames, self.faces) if inlet is not None)
+
+
+def _after_loss(block: AudioBlock | Pause) -> AudioBlock | Pause:
+    return block if isinstance(block, Pause) else replace(block, lost=True)

@@ -1,0 +1,161 @@
+"""A live source that is opened again whenever it is lost."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from engines.errors import SourceError
+from streamer.sources.base import LiveSource, Outlets, Playback
+from streamer.sources.tap import Tap
+from streamer.threads import OwnedThread
+
+__all__ = ["Keeper", "Modality", "pauses"]
+
+_log = logging.getLogger("emostream")
+
+Modality = Literal["audio", "video"]
+
+_POLL_S = 0.1
+_OPEN_S = 20.0  # longer than network streams take to give up
+_CLOSE_S = 0.3  # for the reader to end once the stream stops
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
+
+
+def pauses() -> Iterator[float]:
+    """Seconds before each try to open a lost source again: growing, so that a dead one costs next to nothing."""
+    pause = _FIRST_PAUSE_S
+    while True:
+        yield pause
+        pause = min(2.0 * pause, _LONGEST_PAUSE_S)
+
+
+class Keeper:
+    """Reads a live source in a thread of its own, watches it, and opens it again when it is lost.
+
+    A reader that is stuck in its driver is left behind, and shut out: nothing of it comes after what the next one
+    gives.
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        taps: Mapping[Modality, Tap],
+        playback: Playback,
+        make_thread: Callable[[str, Callable[[], None]], OwnedThread],
+        say: Callable[[str], None],
+    ) -> None:
+        """Keep a source that is open.
+
+        Args:
+            source: to read first.
+            taps: for what is wanted of it.
+            playback: of the stream; its `stop` ends all.
+            make_thread: makes a thread, by its name, whose unexpected exception ends the stream.
+            say: tells the user of a loss and of a return.
+        """
+        self._source, self._taps, self._playback = source, taps, playback
+        self._make_thread, self._say = make_thread, say
+        self._stop = playback.stop
+        self._decisive = taps["video"] if "video" in taps else taps["audio"]  # sound may pause where nobody speaks
+        self._lost_at: float | None = None
+
+    def run(self) -> None:
+        """Work until the stream stops."""
+        waits = pauses()
+        while not self._stop.is_set():
+            reason = self._attempt()
+            if self._stop.is_set():
+                break
+            if self._lost_at is None:
+                self._lost_at = time.monotonic()
+                self._say(f"{reason}; trying to open it again")
+                waits = pauses()
+            else:
+                _log.debug("%s", reason)
+            self._open_again(waits)
+        for tap in self._taps.values():
+            tap.close()
+
+    def _attempt(self) -> str:
+        """Read until the source is lost, or the stream stops; why it is lost."""
+        source = self._source
+        valves = {modality: tap.begin() for modality, tap in self._taps.items()}
+        given_up = threading.Event()
+        outcome: list[str] = []
+
+        def read() -> None:
+            try:
+                source.run(Outlets(valves.get("audio"), valves.get("video")), replace(self._playback, stop=given_up))
+            except SourceError as error:
+                outcome.append(str(error))
+            finally:
+                source.close()
+
+        reader = self._make_thread(f"read {source.name}", read)
+        reader.start()
+        while reader.alive and not self._stop.is_set() and not self._stale():
+            reader.wait(_POLL_S)
+            self._note_return()
+        given_up.set()
+        for valve in valves.values():
+            valve.shut()
+        if self._stop.is_set():
+            reader.join(_CLOSE_S)
+        for tap in self._taps.values():
+            tap.lose()
+        return (outcome or [f"{source.name} was lost: it gives nothing new"])[0]
+
+    def _stale(self) -> bool:
+        """Whether the source is to be opened again: where it has pictures, these decide."""
+        for tap in self._taps.values():
+            if tap.stale:
+                tap.lose()
+        return self._decisive.stale
+
+    def _note_return(self) -> None:
+        if self._lost_at is not None and self._decisive.gave:
+            self._say(f"{self._source.name} is back after {time.monotonic() - self._lost_at:.1f} s")
+            self._lost_at = None
+
+    def _open_again(self, waits: Iterator[float]) -> None:
+        """Open another one of the source, however long that takes; returns when it is open, or the stream stops."""
+        for pause in waits:
+            if self._stop.wait(pause):
+                return
+            source = self._source.again()
+            if self._open(source):
+                self._source = source
+                return
+
+    def _open(self, source: LiveSource) -> bool:
+        """Open a source in a thread of its own, since a driver may not let go; whether it is open."""
+        claim = threading.Lock()  # of the one who decides first: opened in time, or given up
+        opened = threading.Event()
+
+        def open_it() -> None:
+            try:
+                source.open()
+            except SourceError as error:
+                _log.debug("%s", error)
+                return
+            if claim.acquire(blocking=False):
+                opened.set()
+            else:
+                source.close()
+
+        opening = self._make_thread(f"open {source.name}", open_it)
+        opening.start()
+        until = time.monotonic() + _OPEN_S
+        while opening.alive and not self._stop.is_set() and time.monotonic() < until:
+            opening.wait(_POLL_S)
+        if opened.is_set() or not claim.acquire(blocking=False):
+            opened.wait()
+            if not self._stop.is_set():
+                return True
+            source.close()
+        return False

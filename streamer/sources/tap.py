@@ -1,0 +1,119 @@
+"""The way of a live source's items into their queue, watched for sources that have nothing new to say."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.events import SourceState
+from streamer.queues import Inlet, Pause
+
+__all__ = ["STALE_S", "Tap", "Valve"]
+
+STALE_S = 1.5  # without anything new; a loss is to be known within 2 s
+_FIRST_S = 6.0  # for the first item of an opened source: some cameras take seconds to begin
+_COARSE = 16  # pixels between those that are compared first
+
+
+class Tap:
+    """One modality of a live source. It outlives losses of the source: every attempt at it has a `Valve` of its own.
+
+    A driver that has lost its camera may give the last picture for ever, so a picture that equals the one before is
+    nothing new. Items pass while the source is alive, and the first one after a loss says so.
+
+    Attributes:
+        alive: whether the source gives something new.
+        gave: whether it did so in this attempt.
+    """
+
+    def __init__(self, inlet: Inlet[Any], on_state: Callable[[SourceState], None]) -> None:
+        """Fill `inlet`; `on_state` is told, in the thread that finds out, of each loss and return."""
+        self._inlet, self._on_state = inlet, on_state
+        self._deadline = 0.0
+        self._picture: npt.NDArray[np.uint8] | None = None
+        self._broken = False
+        self.alive = self.gave = False
+
+    @property
+    def stale(self) -> bool:
+        """Whether the source has given nothing new for too long."""
+        return time.monotonic() > self._deadline
+
+    def begin(self) -> Valve:
+        """The way of a new attempt at the source."""
+        self._deadline = time.monotonic() + _FIRST_S
+        self.gave = False
+        return Valve(self)
+
+    def lose(self) -> None:
+        """The source is lost: what comes next does not follow what came before."""
+        self._broken = True
+        if self.alive:
+            self.alive = False
+            self._on_state("lost")
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._inlet.close()
+
+    def take(self, item: AudioBlock | VideoFrame | Pause) -> bool:
+        """Take in an item; False once nobody wants it."""
+        if isinstance(item, Pause):
+            return self._inlet.put(item)
+        if self._is_new(item):
+            self._deadline = time.monotonic() + STALE_S
+            self.gave = True
+            if not self.alive:
+                self.alive = True
+                self._on_state("running")
+        if not self.alive:
+            return True
+        if self._broken and isinstance(item, AudioBlock):
+            item = replace(item, lost=True)
+        self._broken = False
+        return self._inlet.put(item)
+
+    def _is_new(self, item: AudioBlock | VideoFrame) -> bool:
+        if isinstance(item, AudioBlock):
+            return True
+        before, self._picture = self._picture, item.image
+        return before is None or not _equal(before, item.image)
+
+
+class Valve:
+    """What one attempt at a source puts its items into; shut for good once the attempt is given up."""
+
+    def __init__(self, tap: Tap) -> None:
+        """Lead into `tap`."""
+        self._tap = tap
+        self._open = True
+        self._lock = threading.Lock()
+
+    def put(self, item: AudioBlock | VideoFrame | Pause) -> bool:
+        """See `Outlet`."""
+        with self._lock:  # so that nothing of a given-up attempt comes after something of the next
+            return self._open and self._tap.take(item)
+
+    def close(self, *, end: float | None = None) -> None:
+        """See `Outlet`. A live source has no end: it is lost, or the stream stops."""
+        self.shut()
+
+    def shut(self) -> None:
+        """Let nothing more through."""
+        with self._lock:
+            self._open = False
+
+
+def _equal(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
+    """Whether two pictures are the same; a few of their pixels nearly always tell that they aren't."""
+    if one.shape != other.shape or not np.array_equal(one[::_COARSE, ::_COARSE], other[::_COARSE, ::_COARSE]):
+        return False
+    return np.array_equal(one, other)

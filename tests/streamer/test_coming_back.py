@@ -1,0 +1,306 @@
+"""Sources that are lost, and come back: noticed within 2 s, said, opened again, and the grid goes on meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from engines.errors import SourceError
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.client import Subscriber
+from streamer.events import EmotionEvent, StatusEvent
+from streamer.queues import Inlet
+from streamer.sources.base import LiveSource, Outlets, Playback
+from streamer.sources.keeper import Keeper, pauses
+from streamer.sources.network_stream import NetworkStream
+from streamer.sources.tap import STALE_S, Tap
+from streamer.threads import OwnedThread
+from tests.media_files import write_media
+from tests.streamer.running import COMMAND, portrait
+
+PICTURES = np.random.default_rng(2).integers(0, 256, (500, 24, 32, 3), dtype=np.uint8)
+
+
+@dataclass
+class Device:
+    """A device that sources can be opened on: a camera, a microphone, or both in one."""
+
+    manner: str = "well"
+    opened: int = 0
+    open_now: int = 0
+    given: int = 0
+
+    def wait(self, manner: str, stop: threading.Event) -> bool:
+        while self.manner == manner and not stop.is_set():
+            time.sleep(0.01)
+        return stop.is_set()
+
+
+class Scripted(LiveSource):
+    """A source that does what its device is told to do."""
+
+    name = "the device"
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+
+    def again(self):
+        return Scripted(self._device)
+
+    def open(self):
+        while self._device.manner == "hangs while opening":
+            time.sleep(0.01)
+        if self._device.manner == "gone":
+            raise SourceError("the device can't be opened")
+        self._device.opened += 1
+        self._device.open_now += 1
+
+    def close(self):
+        self._device.open_now -= 1
+
+    def run(self, outlets, playback):
+        device = self._device
+        while not playback.stop.wait(0.01):
+            if device.manner == "gone":
+                raise SourceError("the device was lost: it is unplugged")
+            if device.manner == "stuck":  # in its driver, where no event of ours reaches it
+                device.wait("stuck", threading.Event())
+            device.given += device.manner != "frozen"
+            now = time.monotonic()
+            if outlets.video is not None and not outlets.video.put(VideoFrame(now, PICTURES[device.given % 500])):
+                return
+            if (
+                outlets.audio is not None
+                and device.manner not in ("mute", "frozen")
+                and not outlets.audio.put(AudioBlock(now, np.zeros(160, np.float32)))
+            ):
+                return
+
+
+@dataclass
+class Kept:
+    """A keeper at work, and what it says."""
+
+    device: Device
+    video: Inlet
+    audio: Inlet
+    stop: threading.Event
+    said: list[str] = field(default_factory=list)
+    states: list[tuple[str, str]] = field(default_factory=list)
+
+    def until(self, reached: Callable[[], bool], timeout: float = 8.0) -> float:
+        begun = time.monotonic()
+        while not reached():
+            assert time.monotonic() < begun + timeout, (self.states, self.said)
+            time.sleep(0.01)
+        return time.monotonic() - begun
+
+
+@pytest.fixture
+def kept():
+    device, stop = Device(), threading.Event()
+    made = Kept(device, Inlet("frames", 10_000, "drop_oldest"), Inlet("audio", 10_000, "drop_oldest"), stop)
+    failures: list[BaseException] = []
+    taps = {
+        "video": Tap(made.video, lambda state: made.states.append(("video", state))),
+        "audio": Tap(made.audio, lambda state: made.states.append(("audio", state))),
+    }
+    source = Scripted(device)
+    source.open()
+    playback = Playback(0.0, time.monotonic(), fast=False, live=True, stop=stop)
+    keeper = Keeper(
+        source, taps, playback, lambda name, target: OwnedThread(name, target, failures.append), made.said.append
+    )
+    thread = threading.Thread(target=keeper.run)
+    thread.start()
+    made.until(lambda: len(made.states) == 2)
+    made.states.clear()
+    yield made
+    device.manner = "well"
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert not failures
+    assert made.video._closed
+    made.until(lambda: device.open_now == 0)
+
+
+BOTH_LOST = [("video", "lost"), ("audio", "lost")]
+BOTH_BACK = [("video", "running"), ("audio", "running")]
+
+
+@pytest.mark.parametrize("manner", ["gone", "stuck", "frozen"])
+def test_a_lost_source_is_noticed_and_comes_back(kept, manner):
+    kept.device.manner = manner
+    noticed = kept.until(lambda: len(kept.states) == 2)
+    assert noticed < 2.0
+    assert kept.states == BOTH_LOST
+    assert len(kept.said) == 1
+    assert "trying to open it again" in kept.said[0]
+    before = len(kept.video), len(kept.audio)
+    time.sleep(1.2)  # several tries, and nothing old is passed off as new
+    assert (len(kept.video), len(kept.audio)) == before
+    kept.device.manner = "well"
+    kept.until(lambda: len(kept.states) == 4)
+    assert kept.states[2:] == BOTH_BACK
+    kept.until(lambda: len(kept.said) == 2)
+    assert kept.said[1].startswith("the device is back after ")
+    kept.until(lambda: len(kept.audio) > before[1] + 5)
+    blocks = [kept.audio.pop() for _ in range(len(kept.audio))]
+    assert [n for n, block in enumerate(blocks) if block.lost] == [before[1]]
+    assert (np.diff([block.t for block in blocks]) > 0).all()
+    frames = [kept.video.pop() for _ in range(len(kept.video))]
+    assert (np.diff([frame.t for frame in frames]) > 0).all()
+    assert kept.device.opened >= 2
+
+
+def test_a_try_that_hangs_is_survived(kept, monkeypatch):
+    monkeypatch.setattr("streamer.sources.keeper._OPEN_S", 0.3)
+    kept.device.manner = "gone"
+    kept.until(lambda: len(kept.states) == 2)
+    kept.device.manner = "hangs while opening"
+    time.sleep(1.5)
+    kept.device.manner = "well"
+    kept.until(lambda: len(kept.states) == 4)
+
+
+def test_sound_that_stops_alone_is_said_but_does_not_end_the_pictures(kept):
+    kept.device.manner = "mute"
+    assert kept.until(lambda: len(kept.states) == 1) < 2.0
+    assert kept.states == [("audio", "lost")]
+    frames = len(kept.video)
+    kept.until(lambda: len(kept.video) > frames + 20)
+    kept.device.manner = "well"
+    kept.until(lambda: len(kept.states) == 2)
+    assert kept.states[1] == ("audio", "running")
+    assert kept.device.opened == 1
+
+
+def test_pauses_grow_up_to_a_bound():
+    waits = pauses()
+    assert [next(waits) for _ in range(8)] == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
+
+
+def test_a_picture_that_differs_in_one_pixel_is_new(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("streamer.sources.tap.time.monotonic", lambda: now)
+    tap = Tap(Inlet("frames", 100, "drop_oldest"), lambda state: None)
+    tap.begin()
+    image = np.full((64, 64, 3), 90, np.uint8)
+    other = image.copy()
+    other[37, 41, 1] += 1
+    stale = []
+    for picture in (image, image, other, other):
+        assert tap.take(VideoFrame(now, picture))
+        now += 0.9 * STALE_S
+        stale.append(tap.stale)
+    assert stale == [False, True, False, True]
+    assert STALE_S < 2.0
+
+
+def test_a_network_camera_that_misbehaves_in_every_manner(mjpeg_server):
+    mjpeg_server.fps = 40.0
+    inlet: Inlet = Inlet("frames", 100_000, "drop_oldest")
+    states: list[str] = []
+    said: list[str] = []
+    failures: list[BaseException] = []
+    stop = threading.Event()
+    source = NetworkStream(mjpeg_server.url)
+    source.open()
+    playback = Playback(0.0, time.monotonic(), fast=False, live=True, stop=stop)
+    keeper = Keeper(
+        source,
+        {"video": Tap(inlet, states.append)},
+        playback,
+        lambda name, target: OwnedThread(name, target, failures.append),
+        said.append,
+    )
+    thread = threading.Thread(target=keeper.run)
+    thread.start()
+
+    def until(count: int) -> float:
+        begun = time.monotonic()
+        while len(states) < count:
+            assert time.monotonic() < begun + 15, (mjpeg_server.manner, states, said)
+            time.sleep(0.01)
+        return time.monotonic() - begun
+
+    until(1)
+    for count, manner in enumerate(["stalled", "frozen", "hung up", "garbage", "refusing"]):
+        mjpeg_server.manner = manner
+        assert until(2 * count + 2) < 2.0, manner
+        mjpeg_server.manner = "well"
+        # Another size and frame rate, as after a restart of a camera.
+        mjpeg_server.image = np.full((120 + 8 * count, 160 + 8 * count, 3), 90, np.uint8)
+        mjpeg_server.fps = 20.0 + 5 * count
+        until(2 * count + 3)
+    assert states == ["running"] + ["lost", "running"] * 5
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert not failures
+    frames = [inlet.pop() for _ in range(len(inlet))]
+    assert (np.diff([frame.t for frame in frames]) > 0).all()
+    assert {frame.image.shape[0] for frame in frames} == {240, 120, 128, 136, 144, 152}
+
+
+def test_outlets_that_are_shut_take_nothing_more():
+    inlet: Inlet = Inlet("frames", 10, "drop_oldest")
+    tap = Tap(inlet, lambda state: None)
+    old, new = tap.begin(), tap.begin()
+    old.shut()
+    outlets = Outlets(None, old)
+    assert outlets.video is not None
+    assert not outlets.video.put(VideoFrame(1.0, PICTURES[0]))
+    assert new.put(VideoFrame(2.0, PICTURES[1]))
+    assert len(inlet) == 1
+
+
+def test_a_camera_that_is_unplugged_and_plugged_in_again(mjpeg_server, bundle_folder, tmp_path):
+    """The command: status and reason say what is lost, the voice goes on, and no segment is missing."""
+    from trainer.actors.clip import Line, samples
+
+    mjpeg_server.image = portrait()
+    voice = write_media(tmp_path / "v.wav", sound=samples((Line("anger", 30.0),), actor=2), pictures=False)
+    endpoint = f"ipc://{tmp_path}/events"
+    options = ["--camera", mjpeg_server.url, "--mic", voice, "--bundle", bundle_folder, "--publish", endpoint]
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, options)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    seen: list[EmotionEvent] = []
+
+    def until(reached: Callable[[EmotionEvent | StatusEvent], bool]) -> float:
+        begun = time.monotonic()
+        for event in events:
+            if isinstance(event, EmotionEvent):
+                seen.append(event)
+            if isinstance(event, EmotionEvent | StatusEvent) and reached(event):
+                return time.monotonic() - begun
+        raise AssertionError
+
+    with Subscriber(endpoint, status=True, timeout=30.0) as events:
+        until(lambda event: isinstance(event, EmotionEvent) and event.modalities.video)
+        mjpeg_server.manner = "frozen"
+        noticed = until(lambda event: isinstance(event, StatusEvent) and event.sources.video == "lost")
+        assert noticed < 2.0 + 0.5  # and the way to here
+        until(lambda event: isinstance(event, EmotionEvent) and event.reason.video == "source_lost")
+        assert seen[-1].modalities.audio
+        mjpeg_server.manner = "well"
+        until(lambda event: isinstance(event, StatusEvent) and event.sources.video == "running")
+        until(lambda event: isinstance(event, EmotionEvent) and event.modalities.video)
+        process.terminate()
+        _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 0, stderr
+    assert "it gives nothing new; trying to open it again" in stderr
+    assert "is back after" in stderr
+    assert [event.seq for event in seen] == sorted({event.seq for event in seen})
+    assert np.diff([event.media_time for event in seen]) == pytest.approx(0.3, abs=1e-3)
+    assert {event.dropped.segments for event in seen} == {0}
+    assert all(event.modalities.audio or event.reason.audio == "no_voice" for event in seen)
