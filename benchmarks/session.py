@@ -24,7 +24,7 @@ from engines.errors import EngineError
 from streamer.client import Subscriber
 from streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
 
-__all__ = ["Arrival", "Sample", "Session", "run_session", "run_sessions"]
+__all__ = ["Arrival", "Sample", "Session", "free_port", "run_session", "run_sessions"]
 
 _STREAM = "benchmark"
 _SAMPLE_S = 0.1
@@ -115,7 +115,7 @@ def run_sessions(clip: Path, bundle: Path, engine: str, precision: str, streams:
     Raises:
         EngineError: a stream gave no event, or all gave nothing for two minutes.
     """
-    endpoint = f"tcp://127.0.0.1:{_free_port()}"
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
     names = [f"{_STREAM}-{number}" for number in range(streams)]
     options = ["--engine", engine, "--precision", precision, "--publish", endpoint]
     shown = ["python", "-m", "streamer", "--config", "fleet.toml", "--bundle", bundle.name, *options]
@@ -236,7 +236,8 @@ def _machine_s() -> float:
     return sum(float(getattr(times, kind, 0.0)) for kind in kinds)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port that nobody uses just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,1 @@
+"""Hours of faults: `python -m benchmarks.soak`."""
