@@ -18,7 +18,7 @@ from rich.live import Live
 
 from engines.errors import ConfigError, EmostreamError
 from engines.starter import STARTER
-from streamer import engines_command
+from streamer import engines_command, listen_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT, Event
@@ -43,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engines_command.app, name="engines")
+app.command()(listen_command.listen)
 
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -137,6 +138,14 @@ def _emostream(
     publish: Annotated[
         str, typer.Option(metavar="tcp://...", help="ZeroMQ endpoint to bind.", rich_help_panel=_Results)
     ] = DEFAULT_ENDPOINT,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://...|none",
+            help="Where subscribers get missed events again; the port 1000 above --publish's if not given.",
+            rich_help_panel=_Results,
+        ),
+    ] = None,
     stream: Annotated[
         str, typer.Option(metavar="NAME", help="Name of the stream in topics.", rich_help_panel=_Results)
     ] = "default",
@@ -180,6 +189,7 @@ def _emostream(
             engine=engine,
             precision=precision,
             publish=publish,
+            replay=replay,
             output=output,
             view=view,
             fast=fast,
@@ -187,26 +197,6 @@ def _emostream(
             face_model=face_model,
         )
     )
-
-
-@app.command()
-def listen(
-    endpoint: Annotated[str, typer.Argument(help="Where an emostream publishes.")] = DEFAULT_ENDPOINT,
-    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the JSON as received.")] = False,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", min=0.0, help="Give up after so many seconds without a message.")
-    ] = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many events.")] = None,
-    until_end: Annotated[bool, typer.Option("--until-end", help="End when the session ends.")] = False,
-) -> None:
-    """Print the events that an emostream publishes."""
-    from streamer.listen import listen as listen_to
-
-    try:
-        listen_to(endpoint, stream=stream, json_lines=json, timeout=timeout, count=count, until_end=until_end)
-    except TimeoutError as error:
-        raise EmostreamError(str(error)) from None
 
 
 @app.command()

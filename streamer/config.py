@@ -55,6 +55,7 @@ class Config:
         engine: `auto`, `openvino`, `onnxruntime` or `tensorrt`.
         precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         publish: ZeroMQ endpoint to bind.
+        replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
         output: file for events as JSON Lines; `-` for standard output.
         view: show a live picture in the terminal.
         fast: play recordings as quickly as possible.
@@ -67,6 +68,7 @@ class Config:
     engine: str = "auto"
     precision: str = "auto"
     publish: str = DEFAULT_ENDPOINT
+    replay: str | None = None
     output: str | None = None
     view: bool = False
     fast: bool = False

@@ -1,11 +1,11 @@
 """The publisher: one thread that sends and writes down the events of every stream.
 
 Who does what: any thread calls `Channel.publish`, which puts the event onto a bounded queue. The thread "publisher"
-alone takes events off it, lets their channel fill in what is known only at sending time, sends, writes, and calls the
-listener; it owns the socket and the output from `start` on, and closes both when it ends.
+alone takes events off it, lets their channel fill in what is known only at sending time, keeps them for the replay,
+sends, writes, and calls the listener; it owns the socket and the output from `start` on, and closes both when it ends.
+With the end of its context the replay ends, which has a thread and a socket of its own.
 """
 
-import errno
 import logging
 import math
 import threading
@@ -18,12 +18,15 @@ from types import TracebackType
 import zmq
 
 from engines.errors import PublishError
+from streamer.binding import bind
 from streamer.channel import Channel, Waiting
-from streamer.events import Event, StatusEvent, encode, port_in_range, topic
+from streamer.events import Event, StatusEvent, encode, topic
 from streamer.jsonlines import JsonLinesWriter
+from streamer.replay import EventStore, ReplayServer
 
 QUEUE_SIZE = 10_000
 PUT_TIMEOUT_S = 1.0
+END_REPLAY_S = 0.2
 
 logger = logging.getLogger("emostream")
 
@@ -35,6 +38,7 @@ class Publisher:
         self,
         endpoint: str,
         *,
+        replay: str | None = None,
         output: str | Path | None = None,
         high_water_mark: int = 10_000,
         linger_ms: int = 500,
@@ -44,12 +48,15 @@ class Publisher:
 
         Args:
             endpoint: Where to bind, as in `tcp://127.0.0.1:5557`; port 0 or `*` takes a free one.
+            replay: Where to bind the socket that gives events again (see `replay_protocol`); None gives none.
             output: File to which emotion and utterance events are appended as JSON Lines; "-" is standard output.
             high_water_mark: Messages kept for each subscriber that reads too slowly, before ZeroMQ drops the newest.
             linger_ms: How long closing waits for messages not yet handed to the network, milliseconds.
             on_event: Called in the publisher's thread with each event as it was sent; its exception ends publishing.
         """
         self._endpoint = endpoint
+        self._store = None if replay is None else EventStore()
+        self._replay = None if replay is None or self._store is None else ReplayServer(replay, self._store)
         self._output = None if output is None else JsonLinesWriter(output)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
@@ -63,10 +70,10 @@ class Publisher:
         self._thread: threading.Thread | None = None
 
     def start(self) -> "Publisher":
-        """Bind the endpoint and open the output, here and now, then start the thread.
+        """Bind the endpoints and open the output, here and now, then start the threads.
 
         Raises:
-            PublishError: The endpoint can't be bound, or the output can't be written.
+            PublishError: An endpoint can't be bound, or the output can't be written.
             RuntimeError: It was started before.
         """
         if self._thread is not None:
@@ -74,6 +81,8 @@ class Publisher:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             socket = self._bind(context)
+            if self._replay is not None:
+                self._replay.bind(context)
             if self._output is not None:
                 self._output.open()
         except BaseException:
@@ -84,6 +93,8 @@ class Publisher:
         # Starting a thread is the full memory barrier that ZeroMQ asks for when a socket changes hands.
         self._thread = threading.Thread(target=self._run, args=(context, socket), name="publisher", daemon=True)
         self._thread.start()
+        if self._replay is not None:
+            self._replay.start()
         return self
 
     def channel(self, stream: str, *, session: str, unix_offset: float) -> Channel:
@@ -123,6 +134,11 @@ class Publisher:
         return self._endpoint
 
     @property
+    def replay(self) -> str | None:
+        """The endpoint of the replay, after `start` with the port that was really bound; None where there is none."""
+        return None if self._replay is None else self._replay.endpoint
+
+    @property
     def queued(self) -> int:
         """How many events wait to be sent."""
         return len(self._queue)
@@ -146,17 +162,10 @@ class Publisher:
                 raise
 
     def _bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
-        if not port_in_range(self._endpoint):
-            raise PublishError(f"can't publish on {self._endpoint}: a port is at most 65535; choose one with --publish")
         socket = context.socket(zmq.PUB)
         socket.sndhwm = self._high_water_mark
         socket.linger = self._linger_ms
-        socket.ipv6 = "[" in self._endpoint
-        try:
-            socket.bind(self._endpoint)
-        except zmq.ZMQError as error:
-            raise PublishError(f"can't publish on {self._endpoint}: {_remedy(error)}") from error
-        self._endpoint = socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        self._endpoint = bind(socket, self._endpoint, "publish")
         return socket
 
     def _put(self, waiting: Waiting) -> bool:
@@ -186,6 +195,8 @@ class Publisher:
         finally:
             socket.close()
             context.term()
+            if self._replay is not None:
+                self._replay.join(END_REPLAY_S)
             if self._output is not None:
                 self._output.close()
 
@@ -202,6 +213,8 @@ class Publisher:
     def _send(self, socket: "zmq.Socket[bytes]", waiting: Waiting) -> None:
         sent = waiting.channel.seal(waiting)
         message = encode(sent)
+        if self._store is not None and not isinstance(sent, StatusEvent):
+            self._store.append(sent.stream, sent.session, sent.seq, message)
         socket.send_multipart([topic(sent), message])
         waiting.channel.note_sent(waiting)
         if self._output is not None and not isinstance(sent, StatusEvent):
@@ -213,15 +226,3 @@ class Publisher:
         if self._failure is not None:
             message = f"publishing on {self._endpoint} ended: {type(self._failure).__name__}: {self._failure}"
             raise PublishError(message) from self._failure
-
-
-def _remedy(error: zmq.ZMQError) -> str:
-    if error.errno == zmq.EADDRINUSE:
-        return "the address is already in use; another emostream may run; choose another with --publish"
-    if error.errno == errno.EACCES:
-        return "permission denied; choose a port from 1024 on, or a path that you may write to, with --publish"
-    if error.errno in {zmq.EADDRNOTAVAIL, errno.ENODEV}:
-        return "this machine has no such address; choose tcp://127.0.0.1:5557, or tcp://*:5557, with --publish"
-    if error.errno in {errno.EINVAL, zmq.EPROTONOSUPPORT}:
-        return "expected tcp://ADDRESS:PORT, as in tcp://127.0.0.1:5557; choose another with --publish"
-    return f"{error.strerror}; choose another with --publish"
