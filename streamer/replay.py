@@ -162,6 +162,8 @@ class ReplayServer:
             reply = [encode_header(ReplayRefusal(str(error)))]
         else:
             reply = [encode_header(header), *events]
+        # ZeroMQ notes only now and then, but here, which replies the client has fetched.
+        socket.getsockopt(zmq.EVENTS)
         socket.send_multipart([client, *reply], zmq.DONTWAIT)
 
     def _fail(self, error: BaseException) -> None:

@@ -198,6 +198,11 @@ def test_a_request_of_more_than_64_kib_is_passed_over(context, server):
     assert huge.ask(first=999)[0]["count"] == 1  # on a new connection
 
 
+def test_no_reply_is_dropped_of_a_client_that_fetches_them(context, server):
+    asker = Asker(context, server.endpoint)
+    assert sum(asker.ask(first=999)[0]["count"] for _ in range(3000)) == 3000
+
+
 LARGE = replace(emotion(), scores={f"label {number}": 0.5 for number in range(400)})  # 7 kB
 
 
