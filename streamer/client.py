@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 
 import zmq
@@ -20,6 +21,7 @@ from engines.errors import ConfigError, EventError
 from streamer.cursor import Cursor
 from streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode, port_in_range
 from streamer.following import Following
+from streamer.keys import load_client_keys
 from streamer.notices import Gap, Notice, SessionStarted
 from streamer.replay_client import ReplayClient
 from streamer.replay_protocol import replay_endpoint
@@ -58,6 +60,8 @@ class Subscriber:
         notices: bool = False,
         replay: bool | str = False,
         cursor: Cursor | Iterable[Cursor] | None = None,
+        server_key: str | Path | None = None,
+        client_key: str | Path | None = None,
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
         """Set up a subscriber.
@@ -71,10 +75,12 @@ class Subscriber:
                 as warnings otherwise.
             replay: Get missed events again, from the endpoint that belongs to `endpoint`, or from the one given.
             cursor: Go on behind this event, or behind one for each of several streams; needs `replay`.
+            server_key: The publisher's public key, `server.key`; needs `client_key`.
+            client_key: This client's secret key, `NAME.key_secret`; needs `server_key`.
             context: A ZeroMQ context to use; it is left open.
 
         Raises:
-            ConfigError: The stream's name is not valid, or a cursor can't be used.
+            ConfigError: The stream's name is not valid, a cursor can't be used, or a key is missing or damaged.
         """
         if stream is not None:
             check_stream_name(stream)
@@ -83,6 +89,7 @@ class Subscriber:
             raise ConfigError("a cursor is of use with a replay only; give replay=True too")
         if others := [each.stream for each in cursors if stream not in (None, each.stream)]:
             raise ConfigError(f"the cursor is of stream {others[0]}, and stream {stream} is received; give its own")
+        self._keys = load_client_keys(server_key, client_key)
         self.cursors = {each.stream: each for each in cursors}
         self.message = b""
         self._endpoint = endpoint
@@ -91,7 +98,8 @@ class Subscriber:
         self._own_context = context is None
         self._context = context
         self._socket: zmq.Socket[bytes] | None = None
-        self._replay = ReplayClient(replay_endpoint(endpoint) if replay is True else replay) if replay else None
+        source = replay_endpoint(endpoint) if replay is True else replay
+        self._replay = ReplayClient(source, self._keys) if source else None
         self._following = Following(cursors, replays=bool(replay), notices=notices)
         self.missed, self.sessions = self._following.missed, self._following.sessions
 
@@ -111,7 +119,8 @@ class Subscriber:
         pending = self._following.pending
         while not pending:
             if not self._advance(deadline):
-                raise TimeoutError(f"nothing from {self._endpoint} for {limit:g} s: is emostream running there?")
+                question = "is emostream running there" + (", and does it allow this key?" if self._keys else "?")
+                raise TimeoutError(f"nothing from {self._endpoint} for {limit:g} s: {question}")
         item, message = pending.popleft()
         if not isinstance(item, (Gap, SessionStarted)):
             self.message = message
@@ -134,6 +143,8 @@ class Subscriber:
             socket.rcvhwm = RECEIVE_QUEUE
             socket.reconnect_ivl = RECONNECT_MS
             socket.ipv6 = "[" in self._endpoint
+            if self._keys is not None:
+                self._keys.protect(socket)
             for topic in self._topics:
                 socket.subscribe(topic)
             if not port_in_range(self._endpoint):

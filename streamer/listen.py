@@ -23,6 +23,8 @@ def listen(
     until_end: bool = False,
     replay: bool | str = False,
     cursor: Path | None = None,
+    server_key: Path | None = None,
+    client_key: Path | None = None,
 ) -> int:
     """Print events until `count` have come, Ctrl-C, or nobody reads the output any more.
 
@@ -35,19 +37,29 @@ def listen(
         until_end: End with the first session that ends.
         replay: Get missed events again, from the endpoint that belongs to `endpoint`, or from the one given.
         cursor: A file that keeps what was printed last; printing goes on behind it. Needs `replay`.
+        server_key: The publisher's public key.
+        client_key: The secret key of this client.
 
     Returns:
         0, the exit status.
 
     Raises:
-        ConfigError: The endpoint or the stream's name is not valid, or the cursor can't be read.
+        ConfigError: The endpoint or the stream's name is not valid, or the cursor or a key can't be read.
         PublishError: The cursor can't be written.
         TimeoutError: Nothing came in time.
         EventError: A message came that is not an event.
     """
     cursors = [] if cursor is None else read_cursors(cursor)
     subscriber = Subscriber(
-        endpoint, stream=stream, status=True, timeout=timeout, notices=True, replay=replay, cursor=cursors
+        endpoint,
+        stream=stream,
+        status=True,
+        timeout=timeout,
+        notices=True,
+        replay=replay,
+        cursor=cursors,
+        server_key=server_key,
+        client_key=client_key,
     )
     try:
         with subscriber as events:

@@ -30,6 +30,10 @@ def listen(
     cursor: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Go on behind what was printed last; needs --replay.")
     ] = None,
+    server_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The emostream's public key, server.key.")
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Your secret key, NAME.key_secret.")] = None,
 ) -> None:
     """Print the events that an emostream publishes."""
     from streamer.listen import listen as listen_to
@@ -46,6 +50,8 @@ def listen(
             until_end=until_end,
             replay=replay_from or replay,
             cursor=cursor,
+            server_key=server_key,
+            client_key=client_key,
         )
     except TimeoutError as error:
         raise EmostreamError(str(error)) from None

@@ -19,6 +19,7 @@ from engines.errors import SourceError
 from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
 from streamer.config import Config
 from streamer.events import Event
+from streamer.keys import ServerKeys
 from streamer.publisher import Publisher
 from streamer.replay_protocol import replay_endpoint
 from streamer.stream import Stream, Surroundings
@@ -61,7 +62,12 @@ class Pipeline:
         self._stop = stop or threading.Event()
         self._failure: BaseException | None = None
         self._publisher = Publisher(
-            config.publish, replay=_replay_endpoint(config), output=config.output, on_event=on_event
+            config.publish,
+            replay=_replay_endpoint(config),
+            keys=None if config.keys is None else ServerKeys.load(config.keys),
+            insecure=config.insecure,
+            output=config.output,
+            on_event=on_event,
         )
         arrived = threading.Condition()
         around = Surroundings(

@@ -14,15 +14,20 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import zmq
 
 from engines.errors import PublishError
-from streamer.binding import bind
+from streamer.binding import bind, check_reach
 from streamer.channel import Channel, Waiting
 from streamer.events import Event, StatusEvent, encode, topic
 from streamer.jsonlines import JsonLinesWriter
+from streamer.keys import ServerKeys
 from streamer.replay import EventStore, ReplayServer
+
+if TYPE_CHECKING:
+    from zmq.auth.thread import ThreadAuthenticator
 
 QUEUE_SIZE = 10_000
 PUT_TIMEOUT_S = 1.0
@@ -39,6 +44,8 @@ class Publisher:
         endpoint: str,
         *,
         replay: str | None = None,
+        keys: ServerKeys | None = None,
+        insecure: bool = False,
         output: str | Path | None = None,
         high_water_mark: int = 10_000,
         linger_ms: int = 500,
@@ -49,14 +56,24 @@ class Publisher:
         Args:
             endpoint: Where to bind, as in `tcp://127.0.0.1:5557`; port 0 or `*` takes a free one.
             replay: Where to bind the socket that gives events again (see `replay_protocol`); None gives none.
+            keys: Encrypt both sockets, and let in only clients that are listed.
+            insecure: Without keys, allow endpoints that other machines can reach.
             output: File to which emotion and utterance events are appended as JSON Lines; "-" is standard output.
             high_water_mark: Messages kept for each subscriber that reads too slowly, before ZeroMQ drops the newest.
             linger_ms: How long closing waits for messages not yet handed to the network, milliseconds.
             on_event: Called in the publisher's thread with each event as it was sent; its exception ends publishing.
+
+        Raises:
+            ConfigError: Other machines can reach an endpoint, and neither `keys` nor `insecure` is given.
         """
+        if keys is None and not insecure:
+            check_reach(endpoint, "publish")
+            check_reach(replay or "", "replay")
         self._endpoint = endpoint
         self._store = None if replay is None else EventStore()
-        self._replay = None if replay is None or self._store is None else ReplayServer(replay, self._store)
+        self._replay = None if replay is None or self._store is None else ReplayServer(replay, self._store, keys)
+        self._keys = keys
+        self._authenticator: ThreadAuthenticator | None = None
         self._output = None if output is None else JsonLinesWriter(output)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
@@ -80,12 +97,15 @@ class Publisher:
             raise RuntimeError("a Publisher starts only once; make another one")
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
+            if self._keys is not None:
+                self._authenticator = self._keys.start_authenticator(context)
             socket = self._bind(context)
             if self._replay is not None:
                 self._replay.bind(context)
             if self._output is not None:
                 self._output.open()
         except BaseException:
+            self._stop_authenticator()
             context.destroy(linger=0)
             raise
         self._bound_at = time.monotonic()
@@ -165,6 +185,8 @@ class Publisher:
         socket = context.socket(zmq.PUB)
         socket.sndhwm = self._high_water_mark
         socket.linger = self._linger_ms
+        if self._keys is not None:
+            self._keys.protect(socket)
         self._endpoint = bind(socket, self._endpoint, "publish")
         return socket
 
@@ -194,11 +216,17 @@ class Publisher:
                 self._changed.notify_all()
         finally:
             socket.close()
+            self._stop_authenticator()
             context.term()
             if self._replay is not None:
                 self._replay.join(END_REPLAY_S)
             if self._output is not None:
                 self._output.close()
+
+    def _stop_authenticator(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+            self._authenticator = None
 
     def _next(self) -> Waiting | None:
         """Wait for an event; None when the publisher was stopped and all are sent."""

@@ -18,6 +18,7 @@ import zmq
 
 from engines.errors import EventError
 from streamer.binding import bind
+from streamer.keys import ServerKeys
 from streamer.replay_protocol import (
     REPLAY_VERSION,
     ReplayHeader,
@@ -102,15 +103,16 @@ class EventStore:
 class ReplayServer:
     """Answers replay requests from a store, in a thread of its own, until its context ends."""
 
-    def __init__(self, endpoint: str, store: EventStore) -> None:
+    def __init__(self, endpoint: str, store: EventStore, keys: ServerKeys | None = None) -> None:
         """Set up a server; it opens nothing before `bind`.
 
         Args:
             endpoint: where to bind; port 0 or `*` takes a free one. After `bind`, with the real port.
             store: what it gives.
+            keys: encrypt the socket; the context's authenticator lets clients in.
         """
         self.endpoint = endpoint
-        self._store = store
+        self._store, self._keys = store, keys
         self._socket: zmq.Socket[bytes] | None = None
         self._thread = OwnedThread("replay", self._run, self._fail)
 
@@ -124,6 +126,8 @@ class ReplayServer:
         socket.linger = 0
         socket.maxmsgsize = _MOST_BYTES
         socket.rcvhwm, socket.sndhwm = _WAITING_REQUESTS, _WAITING_REPLIES
+        if self._keys is not None:
+            self._keys.protect(socket)
         self.endpoint = bind(socket, self.endpoint, "replay")
         self._socket = socket
 

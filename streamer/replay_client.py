@@ -13,6 +13,7 @@ import zmq
 
 from engines.errors import ConfigError, EventError
 from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent, decode, port_in_range
+from streamer.keys import ClientKeys
 from streamer.replay_protocol import ReplayHeader, ReplayRequest, decode_header, encode_request
 
 __all__ = ["ANSWER_S", "Answer", "ReplayClient"]
@@ -47,11 +48,11 @@ class ReplayClient:
         overdue_at: monotonic time at which that is given up, seconds.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, keys: ClientKeys | None = None) -> None:
         """Set up a client of the server at `endpoint`; it opens nothing before `ask`."""
         self.socket: zmq.Socket[bytes] | None = None
         self.overdue_at = 0.0
-        self._endpoint = endpoint
+        self._endpoint, self._keys = endpoint, keys
         self._request: ReplayRequest | None = None
 
     def check(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
@@ -96,6 +97,8 @@ class ReplayClient:
             socket.linger = 0
             socket.reconnect_ivl = 100
             socket.ipv6 = "[" in self._endpoint
+            if self._keys is not None:
+                self._keys.protect(socket)
             if not port_in_range(self._endpoint):
                 raise ConfigError(f"can't ask {self._endpoint} for a replay: a port is at most 65535")
             socket.connect(self._endpoint)

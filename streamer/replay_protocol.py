@@ -15,8 +15,8 @@ frame of JSON, then one frame an event:
 `first` is the number of the first event that follows and `count` how many follow, which may be fewer than were asked
 for, and none; `oldest` is the oldest number that is still kept, `next` the one that the next event will have.
 What can't be answered gets one frame, `{"error": "..."}`: no such stream, a session that is over, a wrong request.
-A request takes one frame of at most 64 KiB. A client asks for one thing at a time: of what it doesn't fetch, two replies
-are kept, and the rest is dropped.
+A request takes one frame of at most 64 KiB. A client asks for one thing at a time: two replies wait until it fetches
+them, and more are dropped.
 
 This module is part of the light-weight client: besides the standard library it loads msgspec only.
 """
