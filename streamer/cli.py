@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +16,7 @@ from rich.live import Live
 
 from engines.errors import ConfigError, EmostreamError
 from engines.starter import STARTER
-from streamer import engines_command
+from streamer import engines_command, keys_command, listen_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT, Event
@@ -43,6 +41,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engines_command.app, name="engines")
+app.command()(listen_command.listen)
+app.command()(keys_command.keys)
 
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -137,6 +137,24 @@ def _emostream(
     publish: Annotated[
         str, typer.Option(metavar="tcp://...", help="ZeroMQ endpoint to bind.", rich_help_panel=_Results)
     ] = DEFAULT_ENDPOINT,
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://...|none",
+            help="Where subscribers get missed events again; the port 1000 above --publish's if not given.",
+            rich_help_panel=_Results,
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Encrypt, and let in clients of `emostream keys` only.", rich_help_panel=_Results
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Without keys, let other machines listen.", rich_help_panel=_Results),
+    ] = False,
     stream: Annotated[
         str, typer.Option(metavar="NAME", help="Name of the stream in topics.", rich_help_panel=_Results)
     ] = "default",
@@ -180,6 +198,9 @@ def _emostream(
             engine=engine,
             precision=precision,
             publish=publish,
+            replay=replay,
+            keys=keys,
+            insecure=insecure,
             output=output,
             view=view,
             fast=fast,
@@ -187,26 +208,6 @@ def _emostream(
             face_model=face_model,
         )
     )
-
-
-@app.command()
-def listen(
-    endpoint: Annotated[str, typer.Argument(help="Where an emostream publishes.")] = DEFAULT_ENDPOINT,
-    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the JSON as received.")] = False,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", min=0.0, help="Give up after so many seconds without a message.")
-    ] = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many events.")] = None,
-    until_end: Annotated[bool, typer.Option("--until-end", help="End when the session ends.")] = False,
-) -> None:
-    """Print the events that an emostream publishes."""
-    from streamer.listen import listen as listen_to
-
-    try:
-        listen_to(endpoint, stream=stream, json_lines=json, timeout=timeout, count=count, until_end=until_end)
-    except TimeoutError as error:
-        raise EmostreamError(str(error)) from None
 
 
 @app.command()
@@ -247,9 +248,10 @@ def _run(config: Config) -> None:
     from streamer.console import Console
     from streamer.fleet_view import FleetView
     from streamer.pipeline import Pipeline
+    from streamer.threads import stop_on_signals
     from streamer.view import View
 
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     bundle = Bundle.load(config.bundle)
     listeners: list[Any] = []
 
@@ -275,16 +277,6 @@ def _run(config: Config) -> None:
         pipeline.run(on_tick=console.on_tick)
         return
     pipeline.run()
-
-
-def _stop_on_signals() -> threading.Event:
-    """An event that is set when the user, the terminal or a supervisor asks for the end."""
-    stop = threading.Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            # A handler may not take the locks of an event: it may have interrupted the thread that holds them.
-            signal.signal(getattr(signal, name), lambda *_: threading.Thread(target=stop.set, daemon=True).start())
-    return stop
 
 
 def _set_up_log(verbose: bool) -> None:

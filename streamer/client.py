@@ -1,62 +1,52 @@
-"""The subscriber: receives the events of an emostream, typed, and notices what it missed.
+"""The subscriber: receives the events of an emostream, typed, and notices what it missed, or gets it again.
 
-    with Subscriber(stream="desk") as events:
+    with Subscriber(stream="desk", replay=True) as events:
         for event in events:
             print(event.label, event.scores)
 
 It loads pyzmq, msgspec and the standard library only.
 """
 
-import logging
+from __future__ import annotations
+
 import math
 import time
-from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
 
 import zmq
 
 from engines.errors import ConfigError, EventError
+from streamer.cursor import Cursor
 from streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode, port_in_range
+from streamer.following import Following
+from streamer.keys import load_client_keys
+from streamer.notices import Gap, Notice, SessionStarted
+from streamer.replay_client import ReplayClient
+from streamer.replay_protocol import replay_endpoint
+
+__all__ = ["Cursor", "Gap", "Notice", "SessionStarted", "Subscriber"]
 
 RECEIVE_QUEUE = 100_000
 RECONNECT_MS = 100
 POLL_S = 0.5
-
-logger = logging.getLogger("emostream")
-
-
-@dataclass(frozen=True)
-class SessionStarted:
-    """A publisher of the stream started anew; noticed once an earlier session was seen."""
-
-    stream: str
-    session: str
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Events that were published but not received: `count` of them, from number `first_missed` on."""
-
-    stream: str
-    session: str
-    first_missed: int
-    count: int
-
-
-Notice: TypeAlias = Gap | SessionStarted
 
 
 class Subscriber:
     """Iterates over the events of an endpoint; opens nothing before `with`. For one thread at a time.
 
     After a restart of the publisher ZeroMQ subscribes anew only while `receive` waits, so keep it waiting: what a
-    busy subscriber missed by this shows as a gap.
+    busy subscriber missed by this shows as a gap, unless there is a replay.
+
+    With a replay each event of a session comes once and in order, from the first one that came, or from the one behind
+    a cursor: what is missing is asked for before what showed it, and so is what a silent stream may have said. Only
+    what the publisher no longer keeps, or a server that doesn't answer within 2 seconds, is a gap.
 
     Attributes:
         missed: How many events were missed, by stream.
         sessions: How many sessions were seen, by stream.
+        cursors: The last event that was received, by stream.
         message: The JSON of the event received last, as it came.
     """
 
@@ -68,7 +58,11 @@ class Subscriber:
         status: bool = False,
         timeout: float | None = None,
         notices: bool = False,
-        context: "zmq.Context[zmq.Socket[bytes]] | None" = None,
+        replay: bool | str = False,
+        cursor: Cursor | Iterable[Cursor] | None = None,
+        server_key: str | Path | None = None,
+        client_key: str | Path | None = None,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
         """Set up a subscriber.
 
@@ -79,26 +73,35 @@ class Subscriber:
             timeout: How long one event may take to come, seconds; None waits for ever.
             notices: Give `Gap` and `SessionStarted` too, each before the event that showed it. They are logged
                 as warnings otherwise.
+            replay: Get missed events again, from the endpoint that belongs to `endpoint`, or from the one given.
+            cursor: Go on behind this event, or behind one for each of several streams; needs `replay`.
+            server_key: The publisher's public key, `server.key`; needs `client_key`.
+            client_key: This client's secret key, `NAME.key_secret`; needs `server_key`.
             context: A ZeroMQ context to use; it is left open.
 
         Raises:
-            ConfigError: The stream's name is not valid.
+            ConfigError: The stream's name is not valid, a cursor can't be used, or a key is missing or damaged.
         """
         if stream is not None:
             check_stream_name(stream)
-        self.missed: dict[str, int] = {}
-        self.sessions: dict[str, int] = {}
+        cursors = [cursor] if isinstance(cursor, Cursor) else list(cursor or ())
+        if cursors and not replay:
+            raise ConfigError("a cursor is of use with a replay only; give replay=True too")
+        if others := [each.stream for each in cursors if stream not in (None, each.stream)]:
+            raise ConfigError(f"the cursor is of stream {others[0]}, and stream {stream} is received; give its own")
+        self._keys = load_client_keys(server_key, client_key)
+        self.cursors = {each.stream: each for each in cursors}
         self.message = b""
         self._endpoint = endpoint
         self._topics = [f"{kind}/{stream}/" if stream else f"{kind}/" for kind in ("emotion", "status")[: 1 + status]]
         self._timeout = timeout
-        self._notices = notices
         self._own_context = context is None
         self._context = context
         self._socket: zmq.Socket[bytes] | None = None
-        self._session: dict[str, str] = {}
-        self._next_seq: dict[str, int] = {}
-        self._pending: deque[Event | Notice] = deque()
+        source = replay_endpoint(endpoint) if replay is True else replay
+        self._replay = ReplayClient(source, self._keys) if source else None
+        self._following = Following(cursors, replays=bool(replay), notices=notices)
+        self.missed, self.sessions = self._following.missed, self._following.sessions
 
     def receive(self, timeout: float | None = None) -> Event | Notice:
         """Wait for the next event or notice.
@@ -111,23 +114,27 @@ class Subscriber:
             EventError: A message came that is not an event; the next call goes on behind it.
             RuntimeError: The subscriber isn't open.
         """
-        if not self._pending:
-            event = self._receive(self._timeout if timeout is None else timeout)
-            for notice in self._follow(event):
-                # Whoever asks for notices reports them; the log is for everyone else.
-                logger.log(logging.DEBUG if self._notices else logging.WARNING, "%s", _describe(notice))
-                if self._notices:
-                    self._pending.append(notice)
-            self._pending.append(event)
-        return self._pending.popleft()
+        limit = self._timeout if timeout is None else timeout
+        deadline = math.inf if limit is None else time.monotonic() + limit
+        pending = self._following.pending
+        while not pending:
+            if not self._advance(deadline):
+                question = "is emostream running there" + (", and does it allow this key?" if self._keys else "?")
+                raise TimeoutError(f"nothing from {self._endpoint} for {limit:g} s: {question}")
+        item, message = pending.popleft()
+        if not isinstance(item, (Gap, SessionStarted)):
+            self.message = message
+            if not isinstance(item, StatusEvent):
+                self.cursors[item.stream] = Cursor(item.stream, item.session, item.seq)
+        return item
 
-    def __iter__(self) -> "Subscriber":
+    def __iter__(self) -> Subscriber:
         return self
 
     def __next__(self) -> Event | Notice:
         return self.receive()
 
-    def __enter__(self) -> "Subscriber":
+    def __enter__(self) -> Subscriber:
         if self._context is None:
             self._context = zmq.Context()
         socket = self._context.socket(zmq.SUB)
@@ -136,11 +143,15 @@ class Subscriber:
             socket.rcvhwm = RECEIVE_QUEUE
             socket.reconnect_ivl = RECONNECT_MS
             socket.ipv6 = "[" in self._endpoint
+            if self._keys is not None:
+                self._keys.protect(socket)
             for topic in self._topics:
                 socket.subscribe(topic)
             if not port_in_range(self._endpoint):
                 raise ConfigError(f"can't subscribe to {self._endpoint}: a port is at most 65535")
             socket.connect(self._endpoint)
+            if self._replay is not None:
+                self._replay.check(self._context)
         except zmq.ZMQError as error:
             self._close(socket)
             raise ConfigError(
@@ -160,60 +171,54 @@ class Subscriber:
             self._close(self._socket)
             self._socket = None
 
-    def _close(self, socket: "zmq.Socket[bytes]") -> None:
+    def _close(self, socket: zmq.Socket[bytes]) -> None:
         socket.close()
+        if self._replay is not None:
+            self._replay.abandon()
         if self._own_context and self._context is not None:
             self._context.term()
             self._context = None
 
-    def _receive(self, timeout: float | None) -> Event:
+    def _advance(self, deadline: float) -> bool:
+        """Wait for one thing that comes, and take it; False once the deadline has passed without."""
         if self._socket is None:
             raise RuntimeError("the subscriber isn't open: use `with Subscriber(...) as events:`")
-        deadline = None if timeout is None else time.monotonic() + timeout
+        socket, replay, following = self._socket, self._replay, self._following
+        if following.listening and socket.poll(0):
+            self._take(socket)
+            return True
+        poller = zmq.Poller()
         # In slices, since on Windows no signal, such as Ctrl-C, ends a wait inside ZeroMQ.
-        while not self._socket.poll(_slice_ms(deadline)):
-            if deadline is not None and time.monotonic() >= deadline:
-                raise TimeoutError(f"nothing from {self._endpoint} for {timeout:g} s: is emostream running there?")
-        frames = self._socket.recv_multipart()
+        wake_at = min(deadline, time.monotonic() + POLL_S)
+        if following.listening:
+            poller.register(socket, zmq.POLLIN)
+        if replay is not None:
+            wake_at = min(wake_at, self._ask(replay))
+            if replay.socket is not None:
+                poller.register(replay.socket, zmq.POLLIN)
+        ready = dict(poller.poll(max(0, math.ceil((wake_at - time.monotonic()) * 1000))))
+        if socket in ready:
+            self._take(socket)
+        elif replay is not None and replay.socket is not None and (ready or time.monotonic() >= replay.overdue_at):
+            following.answer(*replay.take())
+        else:
+            return time.monotonic() < deadline
+        return True
+
+    def _ask(self, replay: ReplayClient) -> float:
+        """Ask for what is wanted, if nothing is under way; gives the time at which to go on without an answer."""
+        assert self._context is not None, "the socket is open"
+        if replay.socket is None and (request := self._following.wanted()):
+            replay.ask(self._context, request)
+        return self._following.look_at if replay.socket is None else replay.overdue_at
+
+    def _take(self, socket: zmq.Socket[bytes]) -> None:
+        frames = socket.recv_multipart()
         if len(frames) != 2:
             raise EventError(
                 f"got a message of {len(frames)} frames from {self._endpoint}, expected topic and JSON: "
                 "check that the endpoint belongs to emostream"
             )
-        self.message = frames[1]
-        return decode(frames[1])
-
-    def _follow(self, event: Event) -> list[Notice]:
-        """Keep track of sessions and numbers, and tell what the event shows."""
-        notices: list[Notice] = []
-        stream, session = event.stream, event.session
-        before = self._session.get(stream)
-        if session != before:
-            self._session[stream] = session
-            self.sessions[stream] = self.sessions.get(stream, 0) + 1
-            self._next_seq.pop(stream, None)
-            if before is not None:
-                notices.append(SessionStarted(stream, session))
-                self._next_seq[stream] = 0
-        if isinstance(event, StatusEvent):
-            return notices
-        # A subscriber that joins late has no number to expect.
-        expected = self._next_seq.get(stream, event.seq)
-        if event.seq > expected:
-            missed = event.seq - expected
-            self.missed[stream] = self.missed.get(stream, 0) + missed
-            notices.append(Gap(stream, session, expected, missed))
-        self._next_seq[stream] = event.seq + 1
-        return notices
-
-
-def _describe(notice: Notice) -> str:
-    if isinstance(notice, SessionStarted):
-        return f"stream {notice.stream}: session {notice.session} started"
-    last = notice.first_missed + notice.count - 1
-    return f"stream {notice.stream}: missed {notice.count} events, numbers {notice.first_missed} to {last}"
-
-
-def _slice_ms(deadline: float | None) -> int:
-    left = POLL_S if deadline is None else min(POLL_S, deadline - time.monotonic())
-    return max(0, math.ceil(left * 1000))
+        self._following.take(decode(frames[1]), frames[1])
+        if self._replay is not None and not self._following.listening:
+            self._replay.abandon()  # what is missing goes before what may have come

@@ -55,6 +55,9 @@ class Config:
         engine: `auto`, `openvino`, `onnxruntime` or `tensorrt`.
         precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         publish: ZeroMQ endpoint to bind.
+        replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
+        keys: folder of `emostream keys`; only clients that it lists are let in.
+        insecure: without keys, publish where other machines can reach it.
         output: file for events as JSON Lines; `-` for standard output.
         view: show a live picture in the terminal.
         fast: play recordings as quickly as possible.
@@ -67,6 +70,9 @@ class Config:
     engine: str = "auto"
     precision: str = "auto"
     publish: str = DEFAULT_ENDPOINT
+    replay: str | None = None
+    keys: Path | None = None
+    insecure: bool = False
     output: str | None = None
     view: bool = False
     fast: bool = False
@@ -78,3 +84,5 @@ class Config:
             raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
+        if self.keys is not None and self.insecure:
+            raise ConfigError("--keys says who may listen, and --insecure lets anyone; leave out one of them")

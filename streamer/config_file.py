@@ -39,6 +39,7 @@ _SESSION_OPTIONS = tuple(
 _KINDS: dict[str, tuple[type, ...]] = {
     "camera": (int, str),
     "mic": (int, str),
+    "insecure": (bool,),
     "view": (bool,),
     "fast": (bool,),
     "duration": (int, float),

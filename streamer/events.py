@@ -213,6 +213,7 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
     engine: Annotated[EngineInfo | None, Meta(description="null while it loads")]
     bundle: Annotated[BundleInfo | None, Meta(description="null while it loads")]
     sources: SourceStates
+    replay: Annotated[str | None, Meta(description="Where events are given again; null where they aren't")] = None
 
 
 Event: TypeAlias = EmotionEvent | UtteranceEvent | StatusEvent

@@ -3,9 +3,11 @@
 import os
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import TextIO
 
 from streamer.client import Gap, SessionStarted, Subscriber
+from streamer.cursor_file import read_cursors, write_cursors
 from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
 
 UNTRAINED = "the bundle is untrained: its scores come from random weights and mean nothing"
@@ -19,6 +21,10 @@ def listen(
     timeout: float | None = None,
     count: int | None = None,
     until_end: bool = False,
+    replay: bool | str = False,
+    cursor: Path | None = None,
+    server_key: Path | None = None,
+    client_key: Path | None = None,
 ) -> int:
     """Print events until `count` have come, Ctrl-C, or nobody reads the output any more.
 
@@ -29,18 +35,35 @@ def listen(
         timeout: How long nothing at all may come, seconds; None waits for ever.
         count: How many emotion and utterance events to print; None prints on.
         until_end: End with the first session that ends.
+        replay: Get missed events again, from the endpoint that belongs to `endpoint`, or from the one given.
+        cursor: A file that keeps what was printed last; printing goes on behind it. Needs `replay`.
+        server_key: The publisher's public key.
+        client_key: The secret key of this client.
 
     Returns:
         0, the exit status.
 
     Raises:
-        ConfigError: The endpoint or the stream's name is not valid.
+        ConfigError: The endpoint or the stream's name is not valid, or the cursor or a key can't be read.
+        PublishError: The cursor can't be written.
         TimeoutError: Nothing came in time.
         EventError: A message came that is not an event.
     """
+    cursors = [] if cursor is None else read_cursors(cursor)
+    subscriber = Subscriber(
+        endpoint,
+        stream=stream,
+        status=True,
+        timeout=timeout,
+        notices=True,
+        replay=replay,
+        cursor=cursors,
+        server_key=server_key,
+        client_key=client_key,
+    )
     try:
-        with Subscriber(endpoint, stream=stream, status=True, timeout=timeout, notices=True) as events:
-            _print_events(events, json_lines, count, until_end)
+        with subscriber as events:
+            _print_events(events, json_lines, count, until_end, cursor)
     except KeyboardInterrupt:
         return 0
     except BrokenPipeError:
@@ -49,7 +72,9 @@ def listen(
     return 0
 
 
-def _print_events(events: Subscriber, json_lines: bool, count: int | None, until_end: bool) -> None:
+def _print_events(
+    events: Subscriber, json_lines: bool, count: int | None, until_end: bool, cursor: Path | None
+) -> None:
     trained: dict[str, bool] = {}
     warned = False
     printed = 0
@@ -72,6 +97,8 @@ def _print_events(events: Subscriber, json_lines: bool, count: int | None, until
             word = "emotion" if trained.get(event.stream) else "class"
             _say(events.message.decode() if json_lines else event_line(event, word), sys.stdout)
             printed += 1
+            if cursor is not None:
+                write_cursors(cursor, events.cursors.values())
 
 
 def _say(line: str, file: TextIO) -> None:

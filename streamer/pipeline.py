@@ -19,7 +19,9 @@ from engines.errors import SourceError
 from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
 from streamer.config import Config
 from streamer.events import Event
+from streamer.keys import ServerKeys
 from streamer.publisher import Publisher
+from streamer.replay_protocol import replay_endpoint
 from streamer.stream import Stream, Surroundings
 from streamer.threads import OwnedThread
 from streamer.worker import Worker
@@ -59,7 +61,14 @@ class Pipeline:
         engine, self._engine_reason = choose_engine(config.engine, bundle, config.precision)
         self._stop = stop or threading.Event()
         self._failure: BaseException | None = None
-        self._publisher = Publisher(config.publish, output=config.output, on_event=on_event)
+        self._publisher = Publisher(
+            config.publish,
+            replay=_replay_endpoint(config),
+            keys=None if config.keys is None else ServerKeys.load(config.keys),
+            insecure=config.insecure,
+            output=config.output,
+            on_event=on_event,
+        )
         arrived = threading.Condition()
         around = Surroundings(
             config,
@@ -86,7 +95,9 @@ class Pipeline:
         """
         asked = False
         with self._publisher:
-            _log.info("%s; publishing on %s", self._engine_reason, self._publisher.endpoint)
+            publisher = self._publisher
+            replay = "" if publisher.replay is None else f", replay on {publisher.replay}"
+            _log.info("%s; publishing on %s%s", self._engine_reason, publisher.endpoint, replay)
             for stream in self.streams:
                 stream.start()
             working = OwnedThread("worker", self._worker.run, self._fail)
@@ -133,6 +144,12 @@ class Pipeline:
                 raise failure
         if failed and not asked:
             raise SourceError("; ".join(f"stream {name} failed: {failure}" for name, failure in failed))
+
+
+def _replay_endpoint(config: Config) -> str | None:
+    if config.replay == "none":
+        return None
+    return replay_endpoint(config.publish) if config.replay is None else config.replay
 
 
 def _detector(config: Config) -> Callable[[], FaceDetector]:

@@ -1,11 +1,11 @@
 """The publisher: one thread that sends and writes down the events of every stream.
 
 Who does what: any thread calls `Channel.publish`, which puts the event onto a bounded queue. The thread "publisher"
-alone takes events off it, lets their channel fill in what is known only at sending time, sends, writes, and calls the
-listener; it owns the socket and the output from `start` on, and closes both when it ends.
+alone takes events off it, lets their channel fill in what is known only at sending time, keeps them for the replay,
+sends, writes, and calls the listener; it owns the socket and the output from `start` on, and closes both when it ends.
+With the end of its context the replay ends, which has a thread and a socket of its own.
 """
 
-import errno
 import logging
 import math
 import threading
@@ -14,16 +14,24 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import zmq
 
 from engines.errors import PublishError
+from streamer.binding import bind, check_reach
 from streamer.channel import Channel, Waiting
-from streamer.events import Event, StatusEvent, encode, port_in_range, topic
+from streamer.events import Event, StatusEvent, encode, topic
 from streamer.jsonlines import JsonLinesWriter
+from streamer.keys import ServerKeys
+from streamer.replay import EventStore, ReplayServer
+
+if TYPE_CHECKING:
+    from zmq.auth.thread import ThreadAuthenticator
 
 QUEUE_SIZE = 10_000
 PUT_TIMEOUT_S = 1.0
+END_REPLAY_S = 0.2
 
 logger = logging.getLogger("emostream")
 
@@ -35,6 +43,9 @@ class Publisher:
         self,
         endpoint: str,
         *,
+        replay: str | None = None,
+        keys: ServerKeys | None = None,
+        insecure: bool = False,
         output: str | Path | None = None,
         high_water_mark: int = 10_000,
         linger_ms: int = 500,
@@ -44,12 +55,25 @@ class Publisher:
 
         Args:
             endpoint: Where to bind, as in `tcp://127.0.0.1:5557`; port 0 or `*` takes a free one.
+            replay: Where to bind the socket that gives events again (see `replay_protocol`); None gives none.
+            keys: Encrypt both sockets, and let in only clients that are listed.
+            insecure: Without keys, allow endpoints that other machines can reach.
             output: File to which emotion and utterance events are appended as JSON Lines; "-" is standard output.
             high_water_mark: Messages kept for each subscriber that reads too slowly, before ZeroMQ drops the newest.
             linger_ms: How long closing waits for messages not yet handed to the network, milliseconds.
             on_event: Called in the publisher's thread with each event as it was sent; its exception ends publishing.
+
+        Raises:
+            ConfigError: Other machines can reach an endpoint, and neither `keys` nor `insecure` is given.
         """
+        if keys is None and not insecure:
+            check_reach(endpoint, "publish")
+            check_reach(replay or "", "replay")
         self._endpoint = endpoint
+        self._store = None if replay is None else EventStore()
+        self._replay = None if replay is None or self._store is None else ReplayServer(replay, self._store, keys)
+        self._keys = keys
+        self._authenticator: ThreadAuthenticator | None = None
         self._output = None if output is None else JsonLinesWriter(output)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
@@ -63,20 +87,25 @@ class Publisher:
         self._thread: threading.Thread | None = None
 
     def start(self) -> "Publisher":
-        """Bind the endpoint and open the output, here and now, then start the thread.
+        """Bind the endpoints and open the output, here and now, then start the threads.
 
         Raises:
-            PublishError: The endpoint can't be bound, or the output can't be written.
+            PublishError: An endpoint can't be bound, or the output can't be written.
             RuntimeError: It was started before.
         """
         if self._thread is not None:
             raise RuntimeError("a Publisher starts only once; make another one")
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
+            if self._keys is not None:
+                self._authenticator = self._keys.start_authenticator(context)
             socket = self._bind(context)
+            if self._replay is not None:
+                self._replay.bind(context)
             if self._output is not None:
                 self._output.open()
         except BaseException:
+            self._stop_authenticator()
             context.destroy(linger=0)
             raise
         self._bound_at = time.monotonic()
@@ -84,6 +113,8 @@ class Publisher:
         # Starting a thread is the full memory barrier that ZeroMQ asks for when a socket changes hands.
         self._thread = threading.Thread(target=self._run, args=(context, socket), name="publisher", daemon=True)
         self._thread.start()
+        if self._replay is not None:
+            self._replay.start()
         return self
 
     def channel(self, stream: str, *, session: str, unix_offset: float) -> Channel:
@@ -123,6 +154,11 @@ class Publisher:
         return self._endpoint
 
     @property
+    def replay(self) -> str | None:
+        """The endpoint of the replay, after `start` with the port that was really bound; None where there is none."""
+        return None if self._replay is None else self._replay.endpoint
+
+    @property
     def queued(self) -> int:
         """How many events wait to be sent."""
         return len(self._queue)
@@ -146,17 +182,12 @@ class Publisher:
                 raise
 
     def _bind(self, context: "zmq.Context[zmq.Socket[bytes]]") -> "zmq.Socket[bytes]":
-        if not port_in_range(self._endpoint):
-            raise PublishError(f"can't publish on {self._endpoint}: a port is at most 65535; choose one with --publish")
         socket = context.socket(zmq.PUB)
         socket.sndhwm = self._high_water_mark
         socket.linger = self._linger_ms
-        socket.ipv6 = "[" in self._endpoint
-        try:
-            socket.bind(self._endpoint)
-        except zmq.ZMQError as error:
-            raise PublishError(f"can't publish on {self._endpoint}: {_remedy(error)}") from error
-        self._endpoint = socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
+        if self._keys is not None:
+            self._keys.protect(socket)
+        self._endpoint = bind(socket, self._endpoint, "publish")
         return socket
 
     def _put(self, waiting: Waiting) -> bool:
@@ -185,9 +216,17 @@ class Publisher:
                 self._changed.notify_all()
         finally:
             socket.close()
+            self._stop_authenticator()
             context.term()
+            if self._replay is not None:
+                self._replay.join(END_REPLAY_S)
             if self._output is not None:
                 self._output.close()
+
+    def _stop_authenticator(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+            self._authenticator = None
 
     def _next(self) -> Waiting | None:
         """Wait for an event; None when the publisher was stopped and all are sent."""
@@ -202,6 +241,8 @@ class Publisher:
     def _send(self, socket: "zmq.Socket[bytes]", waiting: Waiting) -> None:
         sent = waiting.channel.seal(waiting)
         message = encode(sent)
+        if self._store is not None and not isinstance(sent, StatusEvent):
+            self._store.append(sent.stream, sent.session, sent.seq, message)
         socket.send_multipart([topic(sent), message])
         waiting.channel.note_sent(waiting)
         if self._output is not None and not isinstance(sent, StatusEvent):
@@ -213,15 +254,3 @@ class Publisher:
         if self._failure is not None:
             message = f"publishing on {self._endpoint} ended: {type(self._failure).__name__}: {self._failure}"
             raise PublishError(message) from self._failure
-
-
-def _remedy(error: zmq.ZMQError) -> str:
-    if error.errno == zmq.EADDRINUSE:
-        return "the address is already in use; another emostream may run; choose another with --publish"
-    if error.errno == errno.EACCES:
-        return "permission denied; choose a port from 1024 on, or a path that you may write to, with --publish"
-    if error.errno in {zmq.EADDRNOTAVAIL, errno.ENODEV}:
-        return "this machine has no such address; choose tcp://127.0.0.1:5557, or tcp://*:5557, with --publish"
-    if error.errno in {errno.EINVAL, zmq.EPROTONOSUPPORT}:
-        return "expected tcp://ADDRESS:PORT, as in tcp://127.0.0.1:5557; choose another with --publish"
-    return f"{error.strerror}; choose another with --publish"

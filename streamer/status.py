@@ -71,4 +71,5 @@ class StatusReporter:
                 name=manifest.name, preset=manifest.preset, trained=manifest.trained, sha256=self._bundle.sha256
             ),
             sources=events.SourceStates(audio=self.states["audio"], video=self.states["video"]),
+            replay=self._publisher.replay,
         )

@@ -106,19 +106,7 @@ def _soak(
     report = Report(
         benchmark="soak",
         date=date,
-        command=shlex.join(
-            [
-                "python",
-                "-m",
-                "benchmarks.soak",
-                "--minutes",
-                f"{minutes:g}",
-                "--faults",
-                str(count),
-                "--seed",
-                str(seed),
-            ]
-        ),
+        command=f"python -m benchmarks.soak --minutes {minutes:g} --faults {count} --seed {seed}",
         machine=Machine.this(),
         minutes=minutes,
         faults=injecting.injected,

@@ -18,6 +18,7 @@ import zmq
 
 from streamer.client import Subscriber
 from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
+from streamer.replay_protocol import replay_endpoint
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 
@@ -44,6 +45,7 @@ def test_help_names_every_option():
         "--bundle",
         "--engine",
         "--publish",
+        "--replay",
         "--stream",
         "--output",
         "--view",
@@ -136,6 +138,22 @@ def test_a_port_in_use(clip, bundle_folder):
         )
     assert "already in use" in error
     assert "--publish" in error
+
+
+def test_a_replay_port_in_use(clip, bundle_folder, tmp_path):
+    with zmq.Context() as context, context.socket(zmq.PUB) as taken:
+        number = taken.bind_to_random_port("tcp://127.0.0.1")
+        options = ["--publish", f"ipc://{tmp_path}/events", "--replay", f"tcp://127.0.0.1:{number}"]
+        error = one_line_error(run("--input", clip, "--bundle", bundle_folder, *options))
+    assert "already in use" in error
+    assert "--replay" in error
+
+
+def test_a_session_without_a_replay_says_nothing_of_one(clip, bundle_folder):
+    done = run("--input", clip, "--bundle", bundle_folder, "--fast", "--duration", 1, "--replay", "none")
+    assert done.returncode == 0
+    assert "publishing on tcp://127.0.0.1:" in done.stderr
+    assert "replay" not in done.stderr
 
 
 def test_fast_needs_files(bundle_folder, mjpeg_server):
@@ -259,15 +277,15 @@ def test_status(clip, bundle_folder, port):
     endpoint = f"tcp://127.0.0.1:{port}"
     process = subprocess.Popen(
         [*COMMAND, "--input", str(clip), "--bundle", str(bundle_folder), "--publish", endpoint, "--duration", "4"],
-        stderr=subprocess.DEVNULL,
-    )
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     with Subscriber(endpoint, status=True, timeout=20.0) as subscriber:
         states = []
         while not states or states[-1].state != "ended":
             event = subscriber.receive()
             if isinstance(event, StatusEvent):
                 states.append(event)
-    process.wait(10)
+    _, said = process.communicate(timeout=10)
     running = [s for s in states if s.state == "running"]
     assert 2 <= len(running) <= 8
     late = running[-1]
@@ -280,6 +298,8 @@ def test_status(clip, bundle_folder, port):
     assert {"wait", "queue", "inference", "publish", "vision"} <= set(late.stages_ms)
     assert {"audio", "frames", "faces", "segments", "events"} <= set(late.queues)
     assert late.sources.audio == "running"
+    assert late.replay == replay_endpoint(endpoint)
+    assert f"publishing on {endpoint}, replay on {late.replay}" in said
 
 
 def test_view_draws_in_a_terminal(clip, bundle_folder):

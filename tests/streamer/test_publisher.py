@@ -208,7 +208,7 @@ def test_a_port_in_use_is_named_with_its_remedy():
 )
 def test_bad_endpoints_are_refused_at_once(endpoint):
     with pytest.raises(PublishError, match="--publish") as caught:
-        make(endpoint).start()
+        make(endpoint, insecure=True).start()
     assert f"can't publish on {endpoint}:" in str(caught.value)
 
 

@@ -1,0 +1,57 @@
+"""The command `emostream listen`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engines.errors import ConfigError, EmostreamError
+from streamer.events import DEFAULT_ENDPOINT
+
+__all__ = ["listen"]
+
+
+def listen(
+    endpoint: Annotated[str, typer.Argument(help="Where an emostream publishes.")] = DEFAULT_ENDPOINT,
+    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the JSON as received.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", min=0.0, help="Give up after so many seconds without a message.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many events.")] = None,
+    until_end: Annotated[bool, typer.Option("--until-end", help="End when the session ends.")] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Get missed events again.")] = False,
+    replay_from: Annotated[
+        str | None,
+        typer.Option(metavar="tcp://...", help="Where from, if the emostream was given a --replay of its own."),
+    ] = None,
+    cursor: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Go on behind what was printed last; needs --replay.")
+    ] = None,
+    server_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The emostream's public key, server.key.")
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Your secret key, NAME.key_secret.")] = None,
+) -> None:
+    """Print the events that an emostream publishes."""
+    from streamer.listen import listen as listen_to
+
+    if cursor is not None and not (replay or replay_from):
+        raise ConfigError("--cursor gets events again that came meanwhile; give --replay too")
+    try:
+        listen_to(
+            endpoint,
+            stream=stream,
+            json_lines=json,
+            timeout=timeout,
+            count=count,
+            until_end=until_end,
+            replay=replay_from or replay,
+            cursor=cursor,
+            server_key=server_key,
+            client_key=client_key,
+        )
+    except TimeoutError as error:
+        raise EmostreamError(str(error)) from None
