@@ -1,5 +1,19 @@
-"""`python -m streamer` is the command `emostream`."""
+"""The command `emostream`, also as `python -m streamer`: signals are heeded before anything is loaded."""
 
-from streamer.cli import main
+from __future__ import annotations
 
-main()
+from streamer.stopping import STOPPING
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command; it ends the process."""
+    STOPPING.listen()
+    from streamer.cli import main as run  # loading it takes longer than anyone should have to wait
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

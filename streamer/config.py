@@ -60,6 +60,7 @@ class Config:
         fast: play recordings as quickly as possible.
         duration_s: end after so many seconds of each stream.
         face_model: a YuNet model file, instead of Viola-Jones.
+        log_json: log JSON, one object a line.
     """
 
     streams: tuple[StreamConfig, ...] = (StreamConfig(),)
@@ -72,6 +73,7 @@ class Config:
     fast: bool = False
     duration_s: float | None = None
     face_model: Path | None = None
+    log_json: bool = False
 
     def __post_init__(self) -> None:
         if self.duration_s is not None and not 0 < self.duration_s <= _MAX_DURATION_S:
