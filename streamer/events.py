@@ -213,6 +213,7 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
     engine: Annotated[EngineInfo | None, Meta(description="null while it loads")]
     bundle: Annotated[BundleInfo | None, Meta(description="null while it loads")]
     sources: SourceStates
+    engine_retries: Annotated[Count, Meta(description="Batches for which the engine was asked a second time")] = 0
 
 
 Event: TypeAlias = EmotionEvent | UtteranceEvent | StatusEvent

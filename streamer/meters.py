@@ -82,6 +82,7 @@ class Meters:
         self.frames, self.faces, self.audio_s, self.segments = Rate(), Rate(), Rate(), Rate()
         self.levels = Levels()
         self.dropped_samples = 0
+        self.engine_retries = 0
         self._dropped_frames = self._dropped_segments = 0
         self._spent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_KEPT_TIMES))
         self._lock = threading.Lock()
@@ -100,6 +101,10 @@ class Meters:
         """Count a segment that was dropped."""
         with self._lock:
             self._dropped_segments += 1
+
+    def retry_engine(self) -> None:
+        """Count a batch with segments of this stream for which the engine was asked a second time."""
+        self.engine_retries += 1
 
     def dropped(self) -> Dropped:
         """What was lost since the start of the session."""

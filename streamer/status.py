@@ -66,6 +66,7 @@ class StatusReporter:
             latency_ms=self._channel.latency_quantiles(),
             stages_ms=meters.stages_ms() | {"publish": round(self._channel.send_ms, 3)},
             dropped=meters.dropped(),
+            engine_retries=meters.engine_retries,
             engine=info if self.loaded else None,
             bundle=events.BundleInfo(
                 name=manifest.name, preset=manifest.preset, trained=manifest.trained, sha256=self._bundle.sha256

@@ -165,12 +165,16 @@ def test_real_events_fit_the_schema(message):
     jsonschema.validate(json.loads(message), schema)
 
 
+# Messages of older publishers lack them.
+ADDED_LATER = {"engine_retries"}
+
+
 def test_the_schema_asks_for_every_field_and_allows_more():
     validator = jsonschema.Draft202012Validator(json_schema())
     for event in EVENTS:
         fields = json.loads(encode(event))
         assert validator.is_valid(fields | {"added_later": 1})
-        for name in fields:
+        for name in fields.keys() - ADDED_LATER:
             assert not validator.is_valid({key: value for key, value in fields.items() if key != name}), name
 
 
