@@ -187,7 +187,7 @@ def test_unknown_fields_are_passed_over():
 @pytest.mark.parametrize("event", EVENTS)
 def test_every_field_must_be_there(event):
     fields = json.loads(encode(event))
-    for name in fields:
+    for name in fields.keys() - ADDED_LATER:
         with pytest.raises(EventError):
             decode(json.dumps({key: value for key, value in fields.items() if key != name}).encode())
 
