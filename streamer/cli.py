@@ -160,6 +160,16 @@ def _emostream(
     view: Annotated[
         bool, typer.Option("--view", help="Show a live picture in the terminal.", rich_help_panel=_Results)
     ] = False,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS:PORT", help="Serve Prometheus metrics, as on 127.0.0.1:9464.", rich_help_panel=_Results
+        ),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Let other machines in where nothing protects.", rich_help_panel=_Results),
+    ] = False,
     duration: Annotated[
         float | None, typer.Option(metavar="S", help="End after so many seconds.", rich_help_panel=_Run)
     ] = None,
@@ -202,6 +212,8 @@ def _emostream(
             fast=fast,
             duration_s=duration,
             face_model=face_model,
+            metrics=metrics,
+            insecure=insecure,
             log_json=log_json,
         )
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engines.errors import ConfigError
 from engines.starter import STARTER
+from streamer.address import Address
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
 
 __all__ = ["Config", "StreamConfig"]
@@ -60,6 +61,8 @@ class Config:
         fast: play recordings as quickly as possible.
         duration_s: end after so many seconds of each stream.
         face_model: a YuNet model file, instead of Viola-Jones.
+        metrics: `ADDRESS:PORT` that serves Prometheus metrics over HTTP; none if not given.
+        insecure: let others than this machine reach what has no protection of its own.
         log_json: log JSON, one object a line.
     """
 
@@ -73,6 +76,8 @@ class Config:
     fast: bool = False
     duration_s: float | None = None
     face_model: Path | None = None
+    metrics: str | None = None
+    insecure: bool = False
     log_json: bool = False
 
     def __post_init__(self) -> None:
@@ -80,3 +85,5 @@ class Config:
             raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
+        if self.metrics is not None:
+            Address.parse(self.metrics, insecure=self.insecure)

@@ -41,6 +41,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "mic": (int, str),
     "view": (bool,),
     "fast": (bool,),
+    "insecure": (bool,),
     "log-json": (bool,),
     "duration": (int, float),
     "av-offset-ms": (int, float),

@@ -22,10 +22,15 @@ _KEPT_TIMES = 1000
 
 
 class Rate:
-    """How much of something came per second, over the last three seconds."""
+    """How much of something came per second, over the last three seconds.
+
+    Attributes:
+        total: how much of it came at all.
+    """
 
     def __init__(self) -> None:
         """Start with nothing."""
+        self.total = 0.0
         self._items: deque[tuple[float, float]] = deque()
         self._since = time.monotonic()
         self._lock = threading.Lock()
@@ -33,6 +38,7 @@ class Rate:
     def add(self, amount: float = 1.0) -> None:
         """Count `amount` at this moment."""
         with self._lock:
+            self.total += amount
             self._items.append((time.monotonic(), amount))
             self._forget()
 

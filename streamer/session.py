@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import typer
@@ -12,6 +13,7 @@ from rich.console import Console as Terminal
 from rich.live import Live
 
 from engines.bundle import Bundle
+from streamer.address import Address
 from streamer.config import Config
 from streamer.console import Console
 from streamer.events import Event
@@ -44,15 +46,24 @@ def run_session(config: Config) -> None:
     if not manifest.trained:
         _log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
     STOPPING.hand_to(stop)
-    if config.view:
-        view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
-        listeners.append(view)
-        with Live(view, auto_refresh=False, console=Terminal()) as live:
-            pipeline.run(on_tick=live.refresh, tick_s=0.1)
-        return
-    if sys.stdout.isatty() and config.output != "-":
-        console = Console(streams, typer.echo, trained=manifest.trained)
-        listeners.append(console)
-        pipeline.run(on_tick=console.on_tick)
-        return
-    pipeline.run()
+    with _metrics(config, pipeline):
+        if config.view:
+            view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
+            listeners.append(view)
+            with Live(view, auto_refresh=False, console=Terminal()) as live:
+                pipeline.run(on_tick=live.refresh, tick_s=0.1)
+        elif sys.stdout.isatty() and config.output != "-":
+            console = Console(streams, typer.echo, trained=manifest.trained)
+            listeners.append(console)
+            pipeline.run(on_tick=console.on_tick)
+        else:
+            pipeline.run()
+
+
+def _metrics(config: Config, pipeline: Pipeline) -> AbstractContextManager[object]:
+    if config.metrics is None:
+        return nullcontext()
+    from streamer.metrics import MetricsServer  # a session without metrics needs no Prometheus
+
+    address = Address.parse(config.metrics, insecure=config.insecure)
+    return MetricsServer(address, pipeline.streams, lambda: pipeline.output_failures)

@@ -40,9 +40,10 @@ class StatusReporter:
         Raises:
             PublishError: the publisher has failed.
         """
-        self._channel.publish(self._event(state))
+        self._channel.publish(self.event(state))
 
-    def _event(self, state: Literal["loading", "running", "ended"]) -> events.StatusEvent:
+    def event(self, state: Literal["loading", "running", "ended"]) -> events.StatusEvent:
+        """The status of this moment."""
         meters, manifest, engine = self._meters, self._bundle.manifest, self._engine
         now = time.monotonic()
         info = events.EngineInfo(name=engine.name, device=engine.device, precision=engine.precision)
