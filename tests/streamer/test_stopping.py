@@ -149,3 +149,16 @@ def test_what_nohup_ignores_stays_ignored(bundle_folder, clip):
     took, stderr = stop(process, signal.SIGTERM)
     assert took < 1.0
     assert process.returncode == 0, stderr
+
+
+def test_with_every_standard_file_closed(bundle_folder, clip, tmp_path):
+    output = tmp_path / "events.jsonl"
+    options = f"--input {clip} --bundle {bundle_folder} --publish tcp://127.0.0.1:* --log-json --output {output}"
+    process = start(["bash", "-c", f"exec {' '.join(COMMAND)} {options} <&- >&- 2>&-"])
+    deadline = time.monotonic() + 20.0
+    while not (output.exists() and output.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    took, _ = stop(process, signal.SIGTERM)
+    assert took < 2.0
+    assert process.returncode == 0
+    assert output.stat().st_size
