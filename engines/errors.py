@@ -6,7 +6,8 @@ it as one line. The tree:
     EmostreamError
     ├── ConfigError      an option or a configuration file that can't be used
     ├── BundleError      a bundle that is missing, damaged, or of another format
-    ├── EngineError      a backend that can't be loaded, or that failed while running
+    ├── EngineError      a backend that can't be loaded, or that failed
+    │   └── EngineRunError   an engine that failed again and again while running
     ├── SourceError      a camera, microphone, file or URL that can't be opened or read
     ├── PublishError     an endpoint that can't be bound, or an output file that can't be written
     ├── EventError       a received message that is no event of a known version
@@ -20,6 +21,7 @@ __all__ = [
     "DataError",
     "EmostreamError",
     "EngineError",
+    "EngineRunError",
     "EventError",
     "PublishError",
     "SourceError",
@@ -40,7 +42,11 @@ class BundleError(EmostreamError):
 
 
 class EngineError(EmostreamError):
-    """A backend that can't be loaded, or that failed while running."""
+    """A backend that can't be loaded, or that failed."""
+
+
+class EngineRunError(EngineError):
+    """An engine that failed again and again while running."""
 
 
 class SourceError(EmostreamError):

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import threading
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import msgspec
 
 from streamer.events import EmotionEvent, Event, LatencyQuantiles, StatusEvent, check_stream_name
 
-__all__ = ["LATENCIES_KEPT", "Channel", "Waiting"]
+__all__ = ["LATENCIES_KEPT", "LATENCY_BOUNDS_MS", "Channel", "Waiting"]
 
 LATENCIES_KEPT = 1000
+LATENCY_BOUNDS_MS = (25.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 750.0, 1000.0, 2000.0)
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Channel:
         self._put = put
         self._waits: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self._latency_counts = [0] * (len(LATENCY_BOUNDS_MS) + 1)
+        self._latency_total_ms = 0.0
         self._lock = threading.Lock()
         self._seq = 0
         self._dropped = 0
@@ -90,12 +95,19 @@ class Channel:
             if latency_ms is not None:
                 with self._lock:
                     self._latencies.append(latency_ms)
+                    self._latency_counts[bisect_left(LATENCY_BOUNDS_MS, latency_ms)] += 1
+                    self._latency_total_ms += latency_ms
         return msgspec.structs.replace(waiting.event, **fields)
 
     def note_sent(self, waiting: Waiting) -> None:
         """The event has been handed to the socket."""
         with self._lock:
             self._waits.append(time.monotonic() - waiting.queued_at)
+
+    @property
+    def published(self) -> int:
+        """How many emotion and utterance events were sent."""
+        return self._seq
 
     @property
     def dropped(self) -> int:
@@ -120,6 +132,11 @@ class Channel:
             p99=_quantile(latencies, 0.99),
             max=latencies[-1],
         )
+
+    def latency_counts(self) -> tuple[list[int], float]:
+        """How many events of the session were no later than each of `LATENCY_BOUNDS_MS`, then all, and their sum."""
+        with self._lock:
+            return list(accumulate(self._latency_counts)), self._latency_total_ms
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console as Terminal
-from rich.live import Live
 
-from engines.errors import ConfigError, EmostreamError
+from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
 from streamer import engines_command, keys_command, listen_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
-from streamer.events import DEFAULT_ENDPOINT, Event
+from streamer.events import DEFAULT_ENDPOINT
+from streamer.logs import Logs
+from streamer.stopping import STOPPING
 
 __all__ = ["app", "main"]
 
@@ -32,9 +32,17 @@ Without options: camera 0 and the default microphone. Nothing leaves this machin
 pictures and sound are never stored or sent.
 """
 
+_EXIT_CODES = (
+    "Exit codes: 0 ended, or stopped by SIGTERM, SIGINT or SIGHUP; 1 a source, an endpoint or a file could not be "
+    "opened, or failed; 2 a wrong option or configuration; 3 the engine failed while running."
+)
+
+_LOGS = Logs()
+
 app = typer.Typer(
     name="emostream",
     help=_HELP,
+    epilog=_EXIT_CODES,
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,9 +56,10 @@ app.command()(keys_command.keys)
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is not None:
         given = read_config_file(path)
-        # The parameter of --input is called input_: Python has a function of that name.
-        context.default_map = {"input_" if name == "input" else name: value for name, value in given.options.items()}
+        context.default_map = {_parameter(name): value for name, value in given.options.items()}
         context.obj = given.streams
+        if given.options.get("log-json"):
+            _LOGS.become_json()
     return path
 
 
@@ -64,9 +73,13 @@ def _streams_of_file(context: typer.Context, path: Path | None) -> tuple[StreamC
 
 
 def _said(context: typer.Context, option: str) -> bool:
-    name = "input_" if option == "input" else option.replace("-", "_")
-    source = context.get_parameter_source(name)
+    source = context.get_parameter_source(_parameter(option))
     return source is not None and source.name == "COMMANDLINE"
+
+
+def _parameter(option: str) -> str:
+    """The name that an option has below: Python has a function of the name `input`."""
+    return "input_" if option == "input" else option.replace("-", "_")
 
 
 def _show_version(wanted: bool) -> None:
@@ -153,7 +166,7 @@ def _emostream(
     ] = None,
     insecure: Annotated[
         bool,
-        typer.Option("--insecure", help="Without keys, let other machines listen.", rich_help_panel=_Results),
+        typer.Option("--insecure", help="Let other machines in where nothing protects.", rich_help_panel=_Results),
     ] = False,
     stream: Annotated[
         str, typer.Option(metavar="NAME", help="Name of the stream in topics.", rich_help_panel=_Results)
@@ -167,6 +180,12 @@ def _emostream(
     view: Annotated[
         bool, typer.Option("--view", help="Show a live picture in the terminal.", rich_help_panel=_Results)
     ] = False,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS:PORT", help="Serve Prometheus metrics, as on 127.0.0.1:9464.", rich_help_panel=_Results
+        ),
+    ] = None,
     duration: Annotated[
         float | None, typer.Option(metavar="S", help="End after so many seconds.", rich_help_panel=_Run)
     ] = None,
@@ -183,15 +202,21 @@ def _emostream(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say more about what happens.", rich_help_panel=_Run)
     ] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log JSON, one object a line.", rich_help_panel=_Run)
+    ] = False,
     show_version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    _set_up_log(verbose)
+    if verbose:
+        _LOGS.be_verbose()
     if context.invoked_subcommand is not None:
         return
+    from streamer.session import run_session
+
     one = StreamConfig(name=stream, camera=camera, mic=mic, input=input_, av_offset_ms=av_offset_ms)
-    _run(
+    run_session(
         Config(
             streams=_streams_of_file(context, config) or (one,),
             bundle=bundle,
@@ -206,6 +231,8 @@ def _emostream(
             fast=fast,
             duration_s=duration,
             face_model=face_model,
+            metrics=metrics,
+            log_json=log_json,
         )
     )
 
@@ -219,78 +246,45 @@ def devices() -> None:
 
 
 def main() -> None:
-    """Run the command; a failure prints one line, with exit code 1, or 2 for a wrong option."""
+    """Run the command; a failure is one line, with the exit code that the help names."""
     # NumPy only has small matrices here, and its threads would take the cores from the engine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # A thread that comes back from native code waits at most so long for one that runs Python.
     sys.setswitchinterval(0.001)
     if not sys.stdout:  # closed by whoever started us
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    _LOGS.begin()
+    if "--log-json" in sys.argv:  # before the options are read, since one of them may be wrong
+        _LOGS.become_json()
     try:
         code = app(prog_name="emostream", standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
         _fail(error.format_message(), 2)
-    except ConfigError as error:
-        _fail(str(error), 2)
     except EmostreamError as error:
-        _fail(str(error), 1)
+        _fail(str(error), _exit_code(error))
     except OSError as error:
         _fail(f"standard output can't be written: {error.strerror}", 1)
-    except (typer.Abort, KeyboardInterrupt):
-        os._exit(130)
-    # A thread that a driver holds must not hold the exit.
-    os._exit(code or 0)
+    except Exception:
+        logging.getLogger("emostream").exception("a mistake of emostream's own; please report it")
+        _leave(1)
+    _leave(code or 0)
 
 
-def _run(config: Config) -> None:
-    from engines.bundle import Bundle
-    from streamer.console import Console
-    from streamer.fleet_view import FleetView
-    from streamer.pipeline import Pipeline
-    from streamer.threads import stop_on_signals
-    from streamer.view import View
-
-    stop = stop_on_signals()
-    bundle = Bundle.load(config.bundle)
-    listeners: list[Any] = []
-
-    def on_event(event: Event) -> None:
-        for listener in listeners:
-            listener.on_event(event)
-
-    pipeline = Pipeline(config, bundle, on_event, stop)
-    streams, manifest = pipeline.streams, bundle.manifest
-    if not manifest.trained:
-        logging.getLogger("emostream").warning(
-            "bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle
-        )
-    if config.view:
-        view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
-        listeners.append(view)
-        with Live(view, auto_refresh=False, console=Terminal()) as live:
-            pipeline.run(on_tick=live.refresh, tick_s=0.1)
-        return
-    if sys.stdout.isatty() and config.output != "-":
-        console = Console(streams, typer.echo, trained=manifest.trained)
-        listeners.append(console)
-        pipeline.run(on_tick=console.on_tick)
-        return
-    pipeline.run()
-
-
-def _set_up_log(verbose: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("emostream: %(levelname)s: %(message)s"))
-    for number in (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG):
-        logging.addLevelName(number, logging.getLevelName(number).lower())
-    log = logging.getLogger("emostream")
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG if verbose else logging.INFO)
+def _exit_code(error: EmostreamError) -> int:
+    if isinstance(error, EngineRunError):
+        return 3
+    return 2 if isinstance(error, ConfigError) else 1
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"emostream: error: {message}", file=sys.stderr, flush=True)  # noqa: T201
+    logging.getLogger("emostream").error("%s", message)
     with suppress(OSError):
         sys.stdout.flush()
-    os._exit(code)
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    _LOGS.end()
+    # A thread that a driver holds must not hold the exit; and who was asked to end has not failed.
+    os._exit(0 if STOPPING.asked else code)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engines.errors import ConfigError
 from engines.starter import STARTER
+from streamer.address import Address
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
 
 __all__ = ["Config", "StreamConfig"]
@@ -57,12 +58,14 @@ class Config:
         publish: ZeroMQ endpoint to bind.
         replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
         keys: folder of `emostream keys`; only clients that it lists are let in.
-        insecure: without keys, publish where other machines can reach it.
         output: file for events as JSON Lines; `-` for standard output.
         view: show a live picture in the terminal.
         fast: play recordings as quickly as possible.
         duration_s: end after so many seconds of each stream.
         face_model: a YuNet model file, instead of Viola-Jones.
+        metrics: `ADDRESS:PORT` that serves Prometheus metrics over HTTP; none if not given.
+        insecure: let others than this machine reach what has no protection of its own.
+        log_json: log JSON, one object a line.
     """
 
     streams: tuple[StreamConfig, ...] = (StreamConfig(),)
@@ -72,17 +75,19 @@ class Config:
     publish: str = DEFAULT_ENDPOINT
     replay: str | None = None
     keys: Path | None = None
-    insecure: bool = False
     output: str | None = None
     view: bool = False
     fast: bool = False
     duration_s: float | None = None
     face_model: Path | None = None
+    metrics: str | None = None
+    insecure: bool = False
+    log_json: bool = False
 
     def __post_init__(self) -> None:
         if self.duration_s is not None and not 0 < self.duration_s <= _MAX_DURATION_S:
             raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
-        if self.keys is not None and self.insecure:
-            raise ConfigError("--keys says who may listen, and --insecure lets anyone; leave out one of them")
+        if self.metrics is not None:
+            Address.parse(self.metrics, insecure=self.insecure)

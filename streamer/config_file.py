@@ -39,9 +39,10 @@ _SESSION_OPTIONS = tuple(
 _KINDS: dict[str, tuple[type, ...]] = {
     "camera": (int, str),
     "mic": (int, str),
-    "insecure": (bool,),
     "view": (bool,),
     "fast": (bool,),
+    "insecure": (bool,),
+    "log-json": (bool,),
     "duration": (int, float),
     "av-offset-ms": (int, float),
 }

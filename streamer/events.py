@@ -214,6 +214,7 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
     bundle: Annotated[BundleInfo | None, Meta(description="null while it loads")]
     sources: SourceStates
     replay: Annotated[str | None, Meta(description="Where events are given again; null where they aren't")] = None
+    engine_retries: Annotated[Count, Meta(description="Batches for which the engine was asked a second time")] = 0
 
 
 Event: TypeAlias = EmotionEvent | UtteranceEvent | StatusEvent

@@ -22,10 +22,15 @@ _KEPT_TIMES = 1000
 
 
 class Rate:
-    """How much of something came per second, over the last three seconds."""
+    """How much of something came per second, over the last three seconds.
+
+    Attributes:
+        total: how much of it came at all.
+    """
 
     def __init__(self) -> None:
         """Start with nothing."""
+        self.total = 0.0
         self._items: deque[tuple[float, float]] = deque()
         self._since = time.monotonic()
         self._lock = threading.Lock()
@@ -33,6 +38,7 @@ class Rate:
     def add(self, amount: float = 1.0) -> None:
         """Count `amount` at this moment."""
         with self._lock:
+            self.total += amount
             self._items.append((time.monotonic(), amount))
             self._forget()
 
@@ -82,6 +88,7 @@ class Meters:
         self.frames, self.faces, self.audio_s, self.segments = Rate(), Rate(), Rate(), Rate()
         self.levels = Levels()
         self.dropped_samples = 0
+        self.engine_retries = 0
         self._dropped_frames = self._dropped_segments = 0
         self._spent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_KEPT_TIMES))
         self._lock = threading.Lock()
@@ -100,6 +107,10 @@ class Meters:
         """Count a segment that was dropped."""
         with self._lock:
             self._dropped_segments += 1
+
+    def retry_engine(self) -> None:
+        """Count a batch with segments of this stream for which the engine was asked a second time."""
+        self.engine_retries += 1
 
     def dropped(self) -> Dropped:
         """What was lost since the start of the session."""

@@ -83,6 +83,11 @@ class Pipeline:
         served = [stream.served for stream in self.streams]
         self._worker = Worker(bundle, engine, served, arrived, full_batches=config.fast)
 
+    @property
+    def output_failures(self) -> int:
+        """How many events could not be written to the output."""
+        return self._publisher.output_failures
+
     def run(self, on_tick: Callable[[], None] | None = None, tick_s: float = 0.2) -> None:
         """Run the session until every stream has ended, or until it is stopped.
 

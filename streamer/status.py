@@ -40,9 +40,10 @@ class StatusReporter:
         Raises:
             PublishError: the publisher has failed.
         """
-        self._channel.publish(self._event(state))
+        self._channel.publish(self.event(state))
 
-    def _event(self, state: Literal["loading", "running", "ended"]) -> events.StatusEvent:
+    def event(self, state: Literal["loading", "running", "ended"]) -> events.StatusEvent:
+        """The status of this moment."""
         meters, manifest, engine = self._meters, self._bundle.manifest, self._engine
         now = time.monotonic()
         info = events.EngineInfo(name=engine.name, device=engine.device, precision=engine.precision)
@@ -66,6 +67,7 @@ class StatusReporter:
             latency_ms=self._channel.latency_quantiles(),
             stages_ms=meters.stages_ms() | {"publish": round(self._channel.send_ms, 3)},
             dropped=meters.dropped(),
+            engine_retries=meters.engine_retries,
             engine=info if self.loaded else None,
             bundle=events.BundleInfo(
                 name=manifest.name, preset=manifest.preset, trained=manifest.trained, sha256=self._bundle.sha256

@@ -26,6 +26,7 @@ from streamer.clock import RecordedClock
 from streamer.config import Config, StreamConfig
 from streamer.events import SourceState
 from streamer.inlets import Inlets
+from streamer.logs import speaking_of
 from streamer.meters import Meters
 from streamer.publisher import Publisher
 from streamer.queues import Inlet
@@ -272,7 +273,7 @@ class Stream:
         return f"stream {self.name}: " if len(self._around.config.streams) > 1 else ""
 
     def _make_thread(self, name: str, target: Callable[[], None]) -> OwnedThread:
-        return OwnedThread(f"{self._prefix}{name}", target, self._fail)
+        return OwnedThread(f"{self._prefix}{name}", speaking_of(self.name, target), self._fail)
 
     def _fail(self, error: BaseException) -> None:
         if self.failure is None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import signal
 import threading
 from collections.abc import Callable
 
-__all__ = ["OwnedThread", "stop_on_signals", "yield_to_others"]
+__all__ = ["OwnedThread", "yield_to_others"]
 
 _log = logging.getLogger("emostream")
 
@@ -56,13 +55,3 @@ def yield_to_others() -> None:
     """Let the process's other threads go first on a busy processor; only Linux knows a priority for each thread."""
     if platform.system() == "Linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-
-
-def stop_on_signals() -> threading.Event:
-    """An event that is set when the user, the terminal or a supervisor asks for the end."""
-    stop = threading.Event()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            # A handler may not take the locks of an event: it may have interrupted the thread that holds them.
-            signal.signal(getattr(signal, name), lambda *_: threading.Thread(target=stop.set, daemon=True).start())
-    return stop

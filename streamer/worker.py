@@ -1,7 +1,12 @@
-"""The worker thread: it alone owns the engine. Segments of every stream in, events out, in order within a stream."""
+"""The worker thread: it alone owns the engine. Segments of every stream in, events out, in order within a stream.
+
+An engine that fails is asked once more for the same batch, so single failures cost a moment and nothing else. When it
+fails again, the utterances in progress are published from what they have, and the session ends.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -11,7 +16,9 @@ import numpy as np
 
 from engines.backends.base import Batch, Engine
 from engines.bundle import Bundle
+from engines.errors import EngineRunError
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from engines.pooling import Features
 from engines.recognizer import Recognizer
 from streamer import events
 from streamer.channel import Channel
@@ -21,6 +28,8 @@ from streamer.meters import Meters
 from streamer.segments import SegmentQueue, TimedSegment
 
 __all__ = ["Served", "Worker"]
+
+_log = logging.getLogger("emostream")
 
 
 @dataclass(frozen=True)
@@ -69,20 +78,48 @@ class Worker:
         self.ready = threading.Event()
 
     def run(self) -> None:
-        """Work until the segments of every stream end."""
-        with self._engine:
-            self._warm_up()
-            self.ready.set()
+        """Work until the segments of every stream end.
+
+        Raises:
+            EngineError: the engine can't be loaded.
+            EngineRunError: it failed twice in a row on the same segments.
+        """
+        failure: EngineRunError | None = None
+        try:
+            with self._engine:
+                self._warm_up()
+                self.ready.set()
+                try:
+                    self._work()
+                except EngineRunError as error:
+                    failure = error
+        except Exception:
+            if failure is None:  # what fails like this can fail to be freed, too
+                raise
+        if failure is not None:
+            raise failure
+
+    def _work(self) -> None:
+        try:
             for round_ in self._gatherer.rounds(self._engine.batch_size, full=self._full_batches):
                 if round_.batch:
                     self._recognize(round_.batch)
                 for number in round_.ended:
-                    self._publish(number, self._interpreters[number].finish(), None)
-                    self._served[number].done.set()
+                    self._finish(number)
+        except EngineRunError:
+            for number, served in enumerate(self._served):
+                if not served.done.is_set():
+                    self._finish(number)
+            raise
+
+    def _finish(self, number: int) -> None:
+        """The stream has ended; its heads need no engine."""
+        self._publish(number, self._interpreters[number].finish(), None)
+        self._served[number].done.set()
 
     def _recognize(self, batch: Sequence[tuple[int, TimedSegment]]) -> None:
         begun = time.monotonic()
-        features = self._recognizer.embed([timed.segment for _, timed in batch])
+        features = self._embed(batch)
         inferred = time.monotonic()
         for (number, timed), found in zip(batch, features, strict=True):
             meters = self._served[number].meters
@@ -92,6 +129,22 @@ class Worker:
             meters.spend("inference", inferred - begun)
             meters.segments.add()
             self._publish(number, self._interpreters[number].interpret(timed, found), timed.captured_at)
+
+    def _embed(self, batch: Sequence[tuple[int, TimedSegment]]) -> list[Features]:
+        segments = [timed.segment for _, timed in batch]
+        try:
+            return self._recognizer.embed(segments)
+        except Exception as error:  # noqa: BLE001 - whatever a runtime may throw
+            _log.warning("the engine %s failed, and is asked once more: %s", self._engine.name, _said(error))
+        for number in {number for number, _ in batch}:
+            self._served[number].meters.retry_engine()
+        try:
+            return self._recognizer.embed(segments)
+        except Exception as error:
+            raise EngineRunError(
+                f"the engine {self._engine.name} failed twice in a row on the same segments: {_said(error)}; start "
+                "again, or take another --engine or --precision"
+            ) from error
 
     def _publish(
         self,
@@ -108,3 +161,7 @@ class Worker:
         mel = np.zeros((1, 3, MEL_BANDS, MEL_FRAMES), np.float32)
         clip = np.zeros((1, CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, 3), np.uint8)
         self._engine.embed(Batch(mel, clip, ((0, 0),)))
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

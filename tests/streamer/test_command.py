@@ -55,6 +55,7 @@ def test_help_names_every_option():
         "--config",
         "listen",
         "devices",
+        "Exit codes",
     ):
         assert option in done.stdout
 

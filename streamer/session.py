@@ -1,0 +1,69 @@
+"""A session as the command runs it: with the terminal, the metrics, and signals that end it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import typer
+from rich.console import Console as Terminal
+from rich.live import Live
+
+from engines.bundle import Bundle
+from streamer.address import Address
+from streamer.config import Config
+from streamer.console import Console
+from streamer.events import Event
+from streamer.fleet_view import FleetView
+from streamer.pipeline import Pipeline
+from streamer.stopping import STOPPING
+from streamer.view import View
+
+__all__ = ["run_session"]
+
+_log = logging.getLogger("emostream")
+
+
+def run_session(config: Config) -> None:
+    """Run a session to its end.
+
+    Raises:
+        EmostreamError: something can't be opened or loaded, or failed.
+    """
+    bundle = Bundle.load(config.bundle)
+    listeners: list[Any] = []
+
+    def on_event(event: Event) -> None:
+        for listener in listeners:
+            listener.on_event(event)
+
+    stop = threading.Event()
+    pipeline = Pipeline(config, bundle, on_event, stop)
+    streams, manifest = pipeline.streams, bundle.manifest
+    if not manifest.trained:
+        _log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
+    STOPPING.hand_to(stop)
+    with _metrics(config, pipeline):
+        if config.view:
+            view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
+            listeners.append(view)
+            with Live(view, auto_refresh=False, console=Terminal()) as live:
+                pipeline.run(on_tick=live.refresh, tick_s=0.1)
+        elif sys.stdout.isatty() and config.output != "-":
+            console = Console(streams, typer.echo, trained=manifest.trained)
+            listeners.append(console)
+            pipeline.run(on_tick=console.on_tick)
+        else:
+            pipeline.run()
+
+
+def _metrics(config: Config, pipeline: Pipeline) -> AbstractContextManager[object]:
+    if config.metrics is None:
+        return nullcontext()
+    from streamer.metrics import MetricsServer  # a session without metrics needs no Prometheus
+
+    address = Address.parse(config.metrics, insecure=config.insecure)
+    return MetricsServer(address, pipeline.streams, lambda: pipeline.output_failures)

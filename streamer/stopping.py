@@ -1,0 +1,76 @@
+"""The end that a signal asks for, at any moment: from the first import to the last event."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+__all__ = ["STOPPING", "Stopping"]
+
+_SIGNALS = ("SIGINT", "SIGHUP", "SIGTERM")
+_WITHIN_S = 1.5  # for a session to end by itself
+_CURSOR_S = 0.1
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Stopping:
+    """Ends the process with exit code 0 when the user, the terminal or a supervisor asks for it.
+
+    A session is told, and has 1.5 s to end by itself; where there is none yet, there is nothing to wait for.
+
+    Python calls the handler of a signal in the main thread and between two of its own instructions, so not while a
+    library loads or an engine builds. A thread therefore reads what the interpreter's C handler writes down at once.
+
+    Attributes:
+        asked: whether a signal has come.
+    """
+
+    def __init__(self) -> None:
+        """Leave the signals alone until `listen`."""
+        self.asked = False
+        self._session: threading.Event | None = None
+        self._lock = threading.Lock()
+
+    def listen(self) -> None:
+        """Heed signals from now on; call it in the main thread, before anything that takes time."""
+        reading, writing = os.pipe()
+        if os.name == "posix":
+            os.set_blocking(writing, False)
+        threading.Thread(target=self._watch, args=(reading,), name="signals", daemon=True).start()
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            # What nohup ignores stays ignored.
+            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+                signal.signal(number, lambda *_: None)
+
+    def hand_to(self, session: threading.Event) -> None:
+        """Set `session` when a signal comes, instead of leaving at once."""
+        with self._lock:
+            self._session = session
+
+    def _watch(self, reading: int) -> None:
+        numbers = {getattr(signal, name, None) for name in _SIGNALS}
+        while os.read(reading, 1)[0] not in numbers:
+            pass
+        with self._lock:  # for ever, so that no session begins any more
+            self.asked = True
+            if self._session is not None:
+                self._session.set()
+                time.sleep(_WITHIN_S)
+            _leave()
+
+
+def _leave() -> None:
+    terminal = next((descriptor for descriptor in (1, 2) if os.isatty(descriptor)), None)
+    if terminal is not None:  # a progress bar hides the cursor; a terminal that is held would hold us too
+        showing = threading.Thread(target=os.write, args=(terminal, _SHOW_CURSOR), daemon=True)
+        showing.start()
+        showing.join(_CURSOR_S)
+    os._exit(0)
+
+
+STOPPING = Stopping()
+"""Of this process: there is one set of signals."""
