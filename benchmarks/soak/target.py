@@ -9,6 +9,7 @@ from typing import Any
 from engines.backends.base import Batch, Embeddings
 from engines.errors import EngineError
 from streamer import pipeline
+from streamer.__main__ import main as command
 
 __all__ = ["main"]
 
@@ -33,8 +34,6 @@ def main() -> None:
         return engine, reason
 
     pipeline.choose_engine = choose_faulty  # type: ignore[attr-defined, assignment]
-    from streamer.cli import main as command
-
     command()
 
 
