@@ -41,6 +41,11 @@ def test_growth_is_that_of_medians():
     assert growths["threads"].ratio == 1.0
 
 
+@pytest.mark.fault(
+    "Everything at random",
+    "half a minute of source faults, subscribers that die, and exceptions of the engine",
+    "no event lost, doubled or out of order; threads and open files do not grow",
+)
 def test_half_a_minute_of_faults(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.soak", "--minutes", "0.5", "--faults", "30", "--output", str(tmp_path)],

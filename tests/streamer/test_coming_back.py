@@ -136,6 +136,11 @@ BOTH_LOST = [("video", "lost"), ("audio", "lost")]
 BOTH_BACK = [("video", "running"), ("audio", "running")]
 
 
+@pytest.mark.fault(
+    "Camera or microphone unplugged, stuck in its driver, or giving one picture for ever",
+    "the source raises, never returns, or repeats itself",
+    "noticed within 2 s, said, opened again after 0.5, 1, 2, ... 15 s; nothing of before comes after",
+)
 @pytest.mark.parametrize("manner", ["gone", "stuck", "frozen"])
 def test_a_lost_source_is_noticed_and_comes_back(kept, manner):
     kept.device.manner = manner
@@ -161,6 +166,11 @@ def test_a_lost_source_is_noticed_and_comes_back(kept, manner):
     assert kept.device.opened >= 2
 
 
+@pytest.mark.fault(
+    "A device that hangs while it is opened",
+    "the driver does not return",
+    "the try is given up after 20 s and another one made",
+)
 def test_a_try_that_hangs_is_survived(kept, monkeypatch):
     monkeypatch.setattr("streamer.sources.keeper._OPEN_S", 0.3)
     kept.device.manner = "gone"
@@ -171,6 +181,11 @@ def test_a_try_that_hangs_is_survived(kept, monkeypatch):
     kept.until(lambda: len(kept.states) == 4)
 
 
+@pytest.mark.fault(
+    "The sound of a network camera stops",
+    "its packets end, those of the pictures go on",
+    "status says so; the pictures go on",
+)
 def test_sound_that_stops_alone_is_said_but_does_not_end_the_pictures(kept):
     kept.device.manner = "mute"
     assert kept.until(lambda: len(kept.states) == 1) < 2.0
@@ -205,6 +220,11 @@ def test_a_picture_that_differs_in_one_pixel_is_new(monkeypatch):
     assert STALE_S < 2.0
 
 
+@pytest.mark.fault(
+    "Network camera",
+    "its server stalls, repeats itself, hangs up, sends garbage, refuses; it comes back with another size and rate",
+    "noticed within 2 s each time, read again once it is well; times never turn back",
+)
 def test_a_network_camera_that_misbehaves_in_every_manner(mjpeg_server):
     mjpeg_server.fps = 40.0
     inlet: Inlet = Inlet("frames", 100_000, "drop_oldest")
@@ -263,6 +283,11 @@ def test_outlets_that_are_shut_take_nothing_more():
     assert len(inlet) == 1
 
 
+@pytest.mark.fault(
+    "Camera lost while somebody speaks",
+    "the MJPEG server of a running `emostream` repeats its last picture",
+    "`source_lost` in `reason`; the voice goes on, no segment is missing, the face is back with the camera",
+)
 def test_a_camera_that_is_unplugged_and_plugged_in_again(mjpeg_server, bundle_folder, tmp_path):
     """The command: status and reason say what is lost, the voice goes on, and no segment is missing."""
     from trainer.actors.clip import Line, samples
