@@ -9,6 +9,7 @@ from engines.errors import ConfigError
 from engines.starter import STARTER
 from streamer.address import Address
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
+from streamer.output import check_output
 
 __all__ = ["Config", "StreamConfig"]
 
@@ -56,7 +57,7 @@ class Config:
         engine: `auto`, `openvino`, `onnxruntime` or `tensorrt`.
         precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
         publish: ZeroMQ endpoint to bind.
-        output: file for events as JSON Lines; `-` for standard output.
+        output: file for events as JSON Lines, or Parquet files where it ends in `.parquet`; `-` for standard output.
         view: show a live picture in the terminal.
         fast: play recordings as quickly as possible.
         duration_s: end after so many seconds of each stream.
@@ -85,5 +86,7 @@ class Config:
             raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
+        if self.output is not None:
+            check_output(self.output)
         if self.metrics is not None:
             Address.parse(self.metrics, insecure=self.insecure)

@@ -59,7 +59,9 @@ class Pipeline:
         engine, self._engine_reason = choose_engine(config.engine, bundle, config.precision)
         self._stop = stop or threading.Event()
         self._failure: BaseException | None = None
-        self._publisher = Publisher(config.publish, output=config.output, on_event=on_event)
+        self._publisher = Publisher(
+            config.publish, output=config.output, labels=bundle.manifest.labels, on_event=on_event
+        )
         arrived = threading.Condition()
         around = Surroundings(
             config,

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +20,7 @@ import zmq
 from engines.errors import PublishError
 from streamer.channel import Channel, Waiting
 from streamer.events import Event, StatusEvent, encode, port_in_range, topic
-from streamer.jsonlines import JsonLinesWriter
+from streamer.output import output_to
 
 QUEUE_SIZE = 10_000
 PUT_TIMEOUT_S = 1.0
@@ -36,6 +36,7 @@ class Publisher:
         endpoint: str,
         *,
         output: str | Path | None = None,
+        labels: Sequence[str] = (),
         high_water_mark: int = 10_000,
         linger_ms: int = 500,
         on_event: Callable[[Event], None] | None = None,
@@ -44,13 +45,15 @@ class Publisher:
 
         Args:
             endpoint: Where to bind, as in `tcp://127.0.0.1:5557`; port 0 or `*` takes a free one.
-            output: File to which emotion and utterance events are appended as JSON Lines; "-" is standard output.
+            output: File to which emotion and utterance events are appended as JSON Lines, or Parquet files where it
+                ends in ".parquet"; "-" is standard output.
+            labels: The bundle's classes, which are columns of Parquet files.
             high_water_mark: Messages kept for each subscriber that reads too slowly, before ZeroMQ drops the newest.
             linger_ms: How long closing waits for messages not yet handed to the network, milliseconds.
             on_event: Called in the publisher's thread with each event as it was sent; its exception ends publishing.
         """
         self._endpoint = endpoint
-        self._output = None if output is None else JsonLinesWriter(output)
+        self._output = None if output is None else output_to(output, labels)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
         self._on_event = on_event
