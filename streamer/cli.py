@@ -174,7 +174,9 @@ def _emostream(
     output: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|-", help="Also append the events to a file, as JSON Lines.", rich_help_panel=_Results
+            metavar="FILE|-",
+            help="Also append the events to a file, as JSON Lines, or as Parquet where it ends in .parquet.",
+            rich_help_panel=_Results,
         ),
     ] = None,
     view: Annotated[

@@ -9,6 +9,7 @@ from engines.errors import ConfigError
 from engines.starter import STARTER
 from streamer.address import Address
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
+from streamer.output import check_output
 
 __all__ = ["Config", "StreamConfig"]
 
@@ -58,7 +59,7 @@ class Config:
         publish: ZeroMQ endpoint to bind.
         replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
         keys: folder of `emostream keys`; only clients that it lists are let in.
-        output: file for events as JSON Lines; `-` for standard output.
+        output: file for events as JSON Lines, or Parquet files where it ends in `.parquet`; `-` for standard output.
         view: show a live picture in the terminal.
         fast: play recordings as quickly as possible.
         duration_s: end after so many seconds of each stream.
@@ -89,5 +90,7 @@ class Config:
             raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
+        if self.output is not None:
+            check_output(self.output)
         if self.metrics is not None:
             Address.parse(self.metrics, insecure=self.insecure)

@@ -67,6 +67,7 @@ class Pipeline:
             keys=None if config.keys is None else ServerKeys.load(config.keys),
             insecure=config.insecure,
             output=config.output,
+            labels=bundle.manifest.labels,
             on_event=on_event,
         )
         arrived = threading.Condition()

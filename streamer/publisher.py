@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -22,8 +22,8 @@ from engines.errors import PublishError
 from streamer.binding import bind, check_reach
 from streamer.channel import Channel, Waiting
 from streamer.events import Event, StatusEvent, encode, topic
-from streamer.jsonlines import JsonLinesWriter
 from streamer.keys import ServerKeys
+from streamer.output import output_to
 from streamer.replay import EventStore, ReplayServer
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Publisher:
         keys: ServerKeys | None = None,
         insecure: bool = False,
         output: str | Path | None = None,
+        labels: Sequence[str] = (),
         high_water_mark: int = 10_000,
         linger_ms: int = 500,
         on_event: Callable[[Event], None] | None = None,
@@ -58,7 +59,9 @@ class Publisher:
             replay: Where to bind the socket that gives events again (see `replay_protocol`); None gives none.
             keys: Encrypt both sockets, and let in only clients that are listed.
             insecure: Without keys, allow endpoints that other machines can reach.
-            output: File to which emotion and utterance events are appended as JSON Lines; "-" is standard output.
+            output: File to which emotion and utterance events are appended as JSON Lines, or Parquet files where it
+                ends in ".parquet"; "-" is standard output.
+            labels: The bundle's classes, which are columns of Parquet files.
             high_water_mark: Messages kept for each subscriber that reads too slowly, before ZeroMQ drops the newest.
             linger_ms: How long closing waits for messages not yet handed to the network, milliseconds.
             on_event: Called in the publisher's thread with each event as it was sent; its exception ends publishing.
@@ -74,7 +77,7 @@ class Publisher:
         self._replay = None if replay is None or self._store is None else ReplayServer(replay, self._store, keys)
         self._keys = keys
         self._authenticator: ThreadAuthenticator | None = None
-        self._output = None if output is None else JsonLinesWriter(output)
+        self._output = None if output is None else output_to(output, labels)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
         self._on_event = on_event
