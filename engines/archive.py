@@ -33,6 +33,7 @@ MAX_BYTES = 2 << 30
 """Of a bundle's files together, unpacked: more than one ONNX file can hold."""
 
 _BLOCK = 1 << 20
+_MAX_REASON = 200  # characters: zipfile quotes names, which may have 64 KB
 _TIGHTEST = 100  # times its packed size; weights hardly shrink, so that more is no bundle
 _ENCRYPTED = 0x1
 # Only these bound the memory that one block takes: zipfile unpacks whole blocks of bzip2 and LZMA.
@@ -197,4 +198,4 @@ def _blocks(archive: Path, source: zipfile.ZipFile, info: zipfile.ZipInfo) -> It
 
 def _reason(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return (text.splitlines() or [type(error).__name__])[0]
+    return (text.splitlines() or [type(error).__name__])[0][:_MAX_REASON]
