@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tokenize
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from engines.archive import ZIP_DAMAGE, open_zip
 from engines.errors import BundleError
 
 __all__ = ["HEAD_NAMES", "HeadName", "LinearSVM", "couple", "load_heads", "save_heads"]
@@ -27,21 +27,9 @@ HEAD_NAMES: tuple[HeadName, ...] = ("audio", "video", "fused")
 
 _FIELDS = ("weight", "bias", "prob_a", "prob_b")
 _MIN_PAIR_PROBABILITY = 1e-7  # LIBSVM's clip: no pair is ever certain
+_MAX_BYTES = 256 << 20  # a hundred classes have 200 MB
 # What NumPy, zipfile and the parser of an array's header raise for damaged files.
-_DAMAGE = (
-    ValueError,
-    TypeError,
-    KeyError,
-    RuntimeError,
-    OSError,
-    EOFError,
-    MemoryError,
-    SyntaxError,
-    OverflowError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_DAMAGE = (*ZIP_DAMAGE, TypeError, MemoryError, RecursionError, SyntaxError, tokenize.TokenError)
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -146,24 +134,27 @@ def load_heads(file: Path) -> dict[HeadName, LinearSVM]:
         BundleError: the file is no `heads.npz`, or an array is missing, misshapen or not finite.
     """
     try:
-        arrays = np.load(file, allow_pickle=False)
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError("is one array, no archive of arrays")
-        with arrays:
+        with open_zip(file) as archive:
+            if (size := sum(info.file_size for info in archive.infolist())) > _MAX_BYTES:
+                raise ValueError(f"has arrays of {size:,} bytes, expected at most {_MAX_BYTES:,}")
             return {
-                name: LinearSVM(**{field: _float_array(arrays, f"{name}_{field}") for field in _FIELDS})
+                name: LinearSVM(**{field: _float_array(archive, f"{name}_{field}") for field in _FIELDS})
                 for name in HEAD_NAMES
             }
     except _DAMAGE as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BundleError(f"{file}: {reason}; expected the heads of a bundle: make the bundle again") from None
+        raise BundleError(
+            f"{file.name}: {reason[:200]}; expected the heads of a bundle: make the bundle again"
+        ) from None
 
 
-def _float_array(arrays: Mapping[str, Any], name: str) -> FloatArray:
-    if name not in arrays:
+def _float_array(archive: zipfile.ZipFile, name: str) -> FloatArray:
+    member = f"{name}.npy"
+    if member not in archive.namelist():
         raise ValueError(f"has no array {name!r}")
-    array = arrays[name]
-    if not isinstance(array, np.ndarray) or array.dtype.kind != "f":  # bytes, where a member is no .npy
+    with archive.open(member) as stream:
+        array = np.lib.format.read_array(stream, allow_pickle=False)
+    if array.dtype.kind != "f":
         raise ValueError(f"has something else than floating-point numbers as {name!r}")
     with np.errstate(over="ignore"):  # what is infinite in float32 is refused by the head
         return array.astype(np.float32)

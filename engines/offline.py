@@ -21,6 +21,7 @@ from engines.media.track import AudioTrack, VideoTrack
 __all__ = ["OfflineRecording"]
 
 _LONGEST_GAP_S = 60.0
+_AHEAD_S = 2.0  # sound further ahead waits until the segments before it are cut: the ring holds seconds only
 
 
 class OfflineRecording:
@@ -90,6 +91,9 @@ class OfflineRecording:
         placer = AudioPlacer(segmenter, self)
         for block in self._audio or ():
             self._refuse_jump(segmenter.audio_end / SAMPLE_RATE, self.to_grid(block.t))
+            while self.to_grid(block.t) > seconds(end := segment_end(segmenter.next_index)) + _AHEAD_S:
+                segmenter.skip_audio(end)
+                yield True
             placer.place(block)
             yield True
 

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from engines.backends.base import Batch, Engine
 from engines.bundle import Bundle
+from engines.errors import EngineError
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from engines.heads import HeadName
 from engines.pooling import Features
+from engines.tensors import NETWORK_ROLES
 
 __all__ = ["NetworkInputs", "Recognizer", "Scores"]
 
@@ -51,7 +53,7 @@ class Recognizer:
         """Run the networks on several segments at once.
 
         Raises:
-            EngineError: the engine failed.
+            EngineError: the engine failed, or the networks gave values that are not finite.
         """
         voices = [i for i, segment in enumerate(segments) if segment.mel is not None]
         faces = [i for i, segment in enumerate(segments) if segment.clip is not None]
@@ -64,6 +66,12 @@ class Recognizer:
             pairs=tuple((voices.index(i), faces.index(i)) for i in both),
         )
         found = self.engine.embed(batch)
+        for role, values in zip(NETWORK_ROLES, (found.audio, found.video, found.fused), strict=True):
+            if not np.isfinite(values).all():
+                raise EngineError(
+                    f"the {role} network of bundle {self.bundle.path} gave values that are not finite in "
+                    f"{self.engine.name} {self.engine.precision}; take another --precision, or make the bundle again"
+                )
         audio, video, fused = (
             dict(zip(rows, values, strict=True))
             for rows, values in ((voices, found.audio), (faces, found.video), (both, found.fused))

@@ -74,6 +74,8 @@ def read_config_file(path: Path) -> ConfigFile:
         raise ConfigError(f"configuration {path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration {path} is no TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"configuration {path} nests its values too deeply; expected options and tables") from None
     tables = options.pop("streams", {})
     _check(f"configuration {path}", options, (*_SESSION_OPTIONS, "stream", *STREAM_OPTIONS))
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):

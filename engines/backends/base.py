@@ -11,6 +11,7 @@ import numpy.typing as npt
 from typing_extensions import Self
 
 from engines.bundle import Bundle
+from engines.errors import EngineError
 from engines.tensors import NetworkRole
 
 __all__ = ["Batch", "Embeddings", "Engine", "HostEngine"]
@@ -108,4 +109,11 @@ class HostEngine(Engine):
     def _rows(self, role: NetworkRole, *inputs: npt.NDArray[np.generic]) -> FloatArray:
         if inputs[0].shape[0] == 0:
             return np.zeros((0, self.bundle.embedding_size(role)), dtype=np.float32)
-        return self.run(role, *inputs)
+        found = self.run(role, *inputs)
+        expected = (inputs[0].shape[0], self.bundle.embedding_size(role))
+        if found.shape != expected:
+            raise EngineError(
+                f"the {role} network of bundle {self.bundle.path} gave {list(found.shape)} values, its manifest says "
+                f"{list(expected)}; make the bundle again"
+            )
+        return found

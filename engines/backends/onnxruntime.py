@@ -46,7 +46,7 @@ class OnnxRuntimeEngine(HostEngine):
             try:
                 session = open_session(model, self._threads, cuda=self._cuda)
             except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
-                raise EngineError(f"ONNX Runtime can't load {self.bundle.network_file(role)}: {error}") from None
+                raise EngineError(f"ONNX Runtime can't load {self.bundle.network_file(role)}: {_line(error)}") from None
             if self._cuda and _CUDA not in session.get_providers():
                 raise EngineError(
                     "onnxruntime-gpu can't use the GPU: CUDA's or cuDNN's libraries are missing or don't fit; "
@@ -68,7 +68,7 @@ class OnnxRuntimeEngine(HostEngine):
         try:
             (result,) = self._sessions[role].run(None, dict(zip(names, inputs, strict=True)))
         except Exception as error:  # noqa: BLE001 - its exceptions share no base but Exception
-            raise EngineError(f"ONNX Runtime failed in the {role} network: {error}") from None
+            raise EngineError(f"ONNX Runtime failed in the {role} network: {_line(error)}") from None
         return np.asarray(result, dtype=np.float32)
 
 
@@ -94,4 +94,10 @@ def open_session(model: str | bytes, threads: int = 0, *, cuda: bool = False) ->
     if cuda:
         # fp32 means fp32, and no batch size may wait for a search of algorithms.
         providers.insert(0, (_CUDA, {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}))
-    return onnxruntime.InferenceSession(model, options, providers=providers)
+    # Where a model can't be loaded it would print so, and try again in the same way.
+    return onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=int(cuda))
+
+
+def _line(error: Exception) -> str:
+    """What an exception says, in one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

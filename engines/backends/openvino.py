@@ -79,7 +79,7 @@ class OpenVinoEngine(HostEngine):
             file = files.get(role, self.bundle.network_file(role))
             try:
                 self._requests[role] = core.compile_model(str(file), "CPU", options).create_infer_request()
-            except RuntimeError as error:
+            except Exception as error:  # noqa: BLE001 - C++'s exceptions become Python's of many kinds
                 raise EngineError(f"OpenVINO can't load {file}: {_reason(error)}") from None
 
     def _quantised(self) -> Mapping[NetworkRole, Path]:
@@ -150,7 +150,7 @@ def _cache_folder() -> Path | None:
     return folder
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """The line that says what is wrong: the last one, where OpenVINO begins with the places in its source."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:

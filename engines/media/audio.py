@@ -15,6 +15,7 @@ from engines.frontend.settings import SAMPLE_RATE
 __all__ = ["AudioBlock", "AudioUnpacker", "MonoResampler"]
 
 _GAP_S = 0.05  # a jump of timestamps beyond this is a gap, below it rounding of the container
+_LOUDEST = 1e6  # 120 dB above full scale; sound in floating point may hold anything
 _BLOCK_SAMPLES = SAMPLE_RATE // 50  # 20 ms, so that a file played live arrives as finely as a microphone
 
 
@@ -46,8 +47,12 @@ class MonoResampler:
         self._stream = None if rate == SAMPLE_RATE else soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
 
     def push(self, samples: npt.NDArray[np.float32], *, last: bool = False) -> npt.NDArray[np.float32]:
-        """The output that float32 [n, channels] makes available; with `last`, all that is left."""
+        """The output that float32 [n, channels] makes available; with `last`, all that is left.
+
+        What is no number counts as silence, since one such sample would be heard for ever in the filter.
+        """
         mono: npt.NDArray[np.float32] = samples.mean(axis=1, dtype=np.float32)
+        mono = np.nan_to_num(mono, copy=False, nan=0.0).clip(-_LOUDEST, _LOUDEST)
         if self._stream is None:
             return mono
         out: npt.NDArray[np.float32] = self._stream.resample_chunk(mono, last=last)

@@ -16,6 +16,7 @@ __all__ = ["Contents", "TrackKind", "first_stream", "is_url", "open_container", 
 
 TrackKind = Literal["audio", "video"]
 
+_MAX_PIXELS = 1 << 26  # of a picture; twice those of 8K video
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 10.0
 
 
@@ -46,10 +47,10 @@ def open_container(path: str) -> InputContainer:
     """Open a file or URL.
 
     Raises:
-        SourceError: it does not exist, is no medium that FFmpeg knows, or can't be reached.
+        SourceError: it does not exist, is no medium that FFmpeg knows, can't be reached, or has pictures too large.
     """
     try:
-        return av.open(path, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if is_url(path) else None)
+        container = av.open(path, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if is_url(path) else None)
     except av.error.InvalidDataError:
         reason = "is no audio or video that can be read; it is damaged, cut short, or something else"
     except av.error.FileNotFoundError:
@@ -58,7 +59,24 @@ def open_container(path: str) -> InputContainer:
         reason = f"can't be opened: {error.strerror}"
     except (OSError, ValueError) as error:
         reason = f"can't be opened: {error}"
+    else:
+        if not (too_large := _bound_pictures(container)):
+            return container
+        container.close()
+        reason = f"has {too_large}, expected at most {_MAX_PIXELS:,}: make it smaller"
     raise SourceError(f"{redacted(path)} {reason}")
+
+
+def _bound_pictures(container: InputContainer) -> str:
+    """Let no decoder make a picture that would fill the memory; says which track states such ones."""
+    for stream in container.streams.video:
+        context = stream.codec_context
+        if stream.disposition & Disposition.attached_pic or context is None:
+            continue
+        if context.width * context.height > _MAX_PIXELS:
+            return f"pictures of {context.width} x {context.height} pixels"
+        context.options = {"max_pixels": str(_MAX_PIXELS)}  # what a track states, and what its packets hold, may differ
+    return ""
 
 
 def first_stream(container: InputContainer, kind: str) -> Stream | None:

@@ -26,6 +26,8 @@ __all__ = ["AudioTrack", "Track", "VideoTrack"]
 
 _log = logging.getLogger("emostream")
 
+_LONGEST_JUMP_S = 24 * 3600.0  # damaged timestamps would make years of silence of a short file
+
 Item = TypeVar("Item", AudioBlock, VideoFrame)
 
 
@@ -58,10 +60,12 @@ class Track(ABC, Generic[Item]):
                     f"{redacted(self.path)}: nothing of its {self.kind} track can be decoded; it is damaged"
                     + (", or its server can't seek: download it first" if is_url(self.path) else "")
                 )
+            begun = self._container.start_time
+            self._refuse_jump(self._first.t if begun is None else begun / av.time_base, self._first.t)
         except BaseException:
             self._container.close()
             raise
-        self.start = self._first.t
+        self.start = self.end = self._first.t
         return self
 
     def __exit__(
@@ -73,8 +77,16 @@ class Track(ABC, Generic[Item]):
         for item in self._rest():
             if item.t >= self._limit:
                 return
+            self._refuse_jump(self.end, item.t)
             self.end = max(self.end, min(item.end, self._limit))
             yield self._until_limit(item)
+
+    def _refuse_jump(self, before: float, now: float) -> None:
+        if abs(now - before) > _LONGEST_JUMP_S:
+            raise SourceError(
+                f"{redacted(self.path)}: the times of its {self.kind} track jump from {before:.1f} to {now:.1f} s, "
+                f"expected gaps of at most {_LONGEST_JUMP_S:.0f} s; it is damaged, or has to be cut in two"
+            )
 
     @abstractmethod
     def _decode(self, stream: Stream) -> Iterator[Item]:

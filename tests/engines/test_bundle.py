@@ -157,7 +157,7 @@ def test_a_zip_without_a_file_and_one_of_two_bundles(copy, tmp_path):
 
 def test_sizes_of_a_zip(copy, tmp_path, monkeypatch):
     archive = pack(copy, tmp_path / "bundle.zip")
-    monkeypatch.setattr("engines.archive._MAX_BYTES", 10_000)
+    monkeypatch.setattr("engines.archive.MAX_BYTES", 10_000)
     refused(archive, "bytes, expected at most 10,000; make the bundle again")
     (copy / "manifest.json").write_bytes(b" " * (1 << 21))
     refused(pack(copy, tmp_path / "bomb.zip", method=zipfile.ZIP_DEFLATED), "larger than 1 MiB")
@@ -269,7 +269,7 @@ def test_a_manifest_names_plain_files_only(copy):
     manifest["networks"]["audio"]["file"] = "../audio.onnx"
     manifest["files"]["../audio.onnx"] = manifest["files"].pop("audio.onnx")
     edit(copy, **manifest)
-    with pytest.raises(BundleError, match="no plain file name"):
+    with pytest.raises(BundleError, match="expected a plain file name"):
         Bundle.load(copy)
 
 

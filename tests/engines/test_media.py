@@ -216,3 +216,34 @@ def test_end_of_an_edit_list(tmp_path):
 def test_secrets_of_an_address_are_left_out():
     assert redacted("rtsp://user:secret@cam.local:554/live?token=abc") == "rtsp://cam.local:554/live"
     assert redacted("/home/me/clip.mp4") == "/home/me/clip.mp4"
+
+
+def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
+    file = write_media(tmp_path / "large.mkv", seconds=0.2, size=(64, 48))
+    monkeypatch.setattr("engines.media.container._MAX_PIXELS", 64 * 48 - 1)
+    with pytest.raises(SourceError, match=r"large\.mkv has pictures of 64 x 48 pixels, expected at most 3,071"):
+        Contents.of(str(file))
+    monkeypatch.setattr("engines.media.container._MAX_PIXELS", 64 * 48)
+    with VideoTrack(str(file)) as track:
+        assert len(list(track)) == 6
+
+
+def test_times_that_jump_by_years_are_refused(tmp_path):
+    file = write_media(tmp_path / "years.mkv", frame_times=[0.0, 0.1, 1e6], size=(64, 48))
+    with (
+        VideoTrack(str(file)) as track,
+        pytest.raises(SourceError, match=r"video track jump from 0\.\d to 1000000\.0 s"),
+    ):
+        list(track)
+
+
+def test_tracks_that_begin_years_apart_are_refused(tmp_path):
+    file = write_media(tmp_path / "apart.mkv", frame_times=[1e6, 1e6 + 0.1], sound=tone(16_000, 0.1), size=(64, 48))
+    with pytest.raises(SourceError, match=r"video track jump from 0\.0 to 1000000\.0 s"), VideoTrack(str(file)):
+        pass
+
+
+def test_sound_that_is_no_number_is_silence():
+    resampler = MonoResampler(16_000)
+    found = resampler.push(np.array([[0.5], [np.nan], [np.inf], [-np.inf], [1e30]], np.float32))
+    np.testing.assert_array_equal(found, np.array([0.5, 0.0, 1e6, -1e6, 1e6], np.float32))

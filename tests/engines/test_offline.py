@@ -34,6 +34,7 @@ def test_the_actor(tmp_path, bundle_folder):
         {"seconds": 0.4, "length": 0.4},  # shorter than a segment: one, padded
         {"seconds": 2.0, "sound_at": 0.7, "length": 3.7},  # the sound begins and ends later
         {"pictures": False, "later": 5.0, "length": 5.5},  # a gap in the sound
+        {"pictures": False, "later": 30.0, "length": 30.5},  # longer than what is kept of it
         {"frame_times": [0.0, 0.1, 0.13, 0.9, 2.5], "length": 3.0},
     ],
 )
