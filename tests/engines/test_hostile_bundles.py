@@ -59,6 +59,11 @@ def with_members(packed: bytes, *members: tuple[str, bytes], mode: int = 0) -> b
     return stream.getvalue()
 
 
+@pytest.mark.fault(
+    "Bundle that would write elsewhere",
+    "a .zip with `../`, absolute paths, drives",
+    "refused in one line; nothing is written outside",
+)
 @pytest.mark.parametrize(
     "name",
     ["../escaped", "../../escaped", "/tmp/escaped", "C:\\escaped", "..\\escaped", "a/../../escaped", "audio.onnx/"],
@@ -104,6 +109,11 @@ def test_names_that_come_twice(folder, tmp_path):
         refused(archive, f"holds '{name}' 2 times; make the .zip again")
 
 
+@pytest.mark.fault(
+    "Bundle that would fill the memory or the disk",
+    "a .zip that unpacks to gigabytes",
+    "refused in one line",
+)
 def test_a_bomb(folder, tmp_path):
     (folder / "heads.npz").unlink()
     archive = tmp_path / "b.zip"
@@ -237,6 +247,11 @@ class Harm:
         return (os.mkdir, ("harm-done",))
 
 
+@pytest.mark.fault(
+    "Bundle that would run code",
+    "pickles in its arrays",
+    "refused in one line; nothing runs",
+)
 def test_pickles_in_heads_are_not_read(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     put_heads(folder, audio_bias=np.array([Harm()], dtype=object))
@@ -311,6 +326,11 @@ def external(tensor: TensorProto, location: str) -> TensorProto:
     return tensor
 
 
+@pytest.mark.fault(
+    "Bundle that would read files of the machine",
+    "an ONNX network whose weights are in other files",
+    "refused in one line",
+)
 @pytest.mark.parametrize("location", ["/etc/passwd", "../../secret", "weights.bin", "video.onnx"])
 @pytest.mark.parametrize("place", ["weight", "constant", "sparse", "branch", "function", "training"])
 def test_weights_in_other_files_are_refused(folder, place, location):

@@ -44,6 +44,11 @@ def killed_while_writing(output: Path, seconds: float) -> int:
     return int(said[-2]) + 1 if len(said) > 1 else 1
 
 
+@pytest.mark.fault(
+    "`kill -9` while `--output` is written",
+    "a process is killed at random moments",
+    "the last line is lost at most; every line of the file is whole after the next start",
+)
 def test_a_process_that_is_killed_at_any_moment_loses_the_last_line_at_most(tmp_path):
     chance = random.Random(1)
     path = tmp_path / "events.jsonl"

@@ -248,6 +248,11 @@ def one_server(server, context):
     return server, asker, context, resident_bytes()
 
 
+@pytest.mark.fault(
+    "Requests for events again",
+    "random bytes in random frames",
+    "a short error or nothing; it goes on, no larger",
+)
 @settings(max_examples=FUZZ_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=st.lists(frames_of_noise, min_size=1, max_size=4), line_noise=st.binary(max_size=2000))
 def test_noise_neither_stops_it_nor_makes_it_larger(one_server, messages, line_noise):
@@ -296,6 +301,11 @@ def test_its_thread_ends_with_the_publisher(context):
     assert "replay" not in [thread.name for thread in threading.enumerate()]
 
 
+@pytest.mark.fault(
+    "Subscriber that never reads",
+    "it connects and reads nothing",
+    "others get everything in time; the memory of the publisher is bounded",
+)
 def test_a_subscriber_that_never_reads_delays_nobody_and_costs_little(context):
     with Publisher(LOOPBACK, replay=LOOPBACK, high_water_mark=100) as publisher:
         stuck, reader = context.socket(zmq.SUB), context.socket(zmq.SUB)

@@ -155,6 +155,11 @@ def test_a_cursor_of_an_earlier_session_leads_to_the_new_one(leaky):
         assert take(events, 3) == [SessionStarted("desk", "two"), emotion(0, "two"), emotion(1, "two")]
 
 
+@pytest.mark.fault(
+    "Subscriber away for too long",
+    "more events pass than are kept",
+    "a gap that names the numbers, never a silent loss",
+)
 def test_what_is_no_longer_kept_is_a_gap():
     with LeakyPublisher() as leaky:
         leaky.lose(*(emotion(seq) for seq in range(10_500)))
@@ -216,6 +221,11 @@ def test_it_goes_on_after_it_was_closed(leaky):
         assert numbers(take(events, 3)) == [1, 2, 3]
 
 
+@pytest.mark.fault(
+    "Publisher",
+    "it ends, and another one begins on its port",
+    "the subscriber says that a new session began, and has all of it",
+)
 def test_a_publisher_that_comes_back_on_the_same_port():
     endpoint = free_endpoint()
     again = threading.Event()
@@ -246,6 +256,11 @@ def test_a_publisher_that_comes_back_on_the_same_port():
     assert events.missed == {}
 
 
+@pytest.mark.fault(
+    "Subscriber too slow",
+    "queues of a few events overflow",
+    "what was dropped is fetched again, in order",
+)
 def test_queues_that_overflow_lose_nothing(monkeypatch):
     monkeypatch.setattr(client_module, "RECEIVE_QUEUE", 3)
     with (
@@ -269,6 +284,11 @@ def test_queues_that_overflow_lose_nothing(monkeypatch):
     assert asked
 
 
+@pytest.mark.fault(
+    "Subscriber",
+    "it is closed in the middle again and again, and goes on from its cursor",
+    "every event exactly once, in order",
+)
 def test_one_that_dies_again_and_again_gets_everything_once():
     chance = random.Random(5)
     total = 1000

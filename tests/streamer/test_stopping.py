@@ -53,6 +53,11 @@ def stop(process: subprocess.Popen[str], number: int) -> tuple[float, str]:
     return took, stderr
 
 
+@pytest.mark.fault(
+    "SIGTERM, SIGINT, SIGHUP",
+    "at random moments from the first import on",
+    "ended within 2 s, exit code 0, no process left",
+)
 @pytest.mark.parametrize("seed", range(EXAMPLES))
 def test_a_signal_at_any_moment(clip, bundle_folder, tmp_path, seed):
     chance = random.Random(seed)
@@ -78,6 +83,11 @@ BLOCKING = {
 }
 
 
+@pytest.mark.fault(
+    "SIGTERM while something blocks",
+    "loading, running or freeing the engine never returns",
+    "the same",
+)
 @pytest.mark.parametrize("what", BLOCKING)
 def test_whatever_blocks(clip, bundle_folder, what):
     process = start([*HOOKED, BLOCKING[what], "--input", clip, "--bundle", bundle_folder, *FREE_PORT])

@@ -106,6 +106,11 @@ def test_an_engine_that_fails_once_is_asked_again(bundle_folder, caplog):
     assert record.getMessage() == "the engine failing failed, and is asked once more: failed in run 2"
 
 
+@pytest.mark.fault(
+    "Engine",
+    "it throws an exception once, many times",
+    "the batch is run again; no event differs",
+)
 def test_single_failures_are_survived_any_number_of_times(bundle_folder):
     run = Run(bundle_folder, lambda n: n % 2 == 0)
     assert run.error is None
@@ -138,6 +143,11 @@ def test_a_broken_engine_may_fail_to_be_freed(bundle_folder):
     assert "failed in run 1" in str(Run(bundle_folder, lambda n: True, fails_to_close=True).error)
 
 
+@pytest.mark.fault(
+    "Engine",
+    "it throws twice in a row",
+    "exit code 3 and one line; what was recognised is published and in `--output`",
+)
 def test_the_command_ends_with_a_code_of_its_own(bundle_folder, tmp_path):
     hook = """
 from engines.backends.openvino import OpenVinoEngine as E
