@@ -85,7 +85,7 @@ BLOCKING = {
 
 @pytest.mark.fault(
     "SIGTERM while something blocks",
-    "loading, running or freeing the engine never returns",
+    "loading, choosing, opening, reading, running or closing never returns",
     "the same",
 )
 @pytest.mark.parametrize("what", BLOCKING)
