@@ -96,7 +96,7 @@ def play(world, todo):
     world.finish()
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(todo=steps)
 def test_every_number_is_an_event_once_or_in_a_gap_once(todo):
     world = World()

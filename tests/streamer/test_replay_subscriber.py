@@ -182,6 +182,8 @@ def test_a_hole_that_is_partly_kept_is_partly_filled():
         leaky.lose(*(emotion(seq) for seq in range(1, 8)))
         leaky.send(emotion(8))
         assert take(events, 5) == [Gap("desk", "one", 1, 4), *(emotion(seq) for seq in range(5, 9))]
+        leaky.send(emotion(9))
+        assert events.receive() == emotion(9)
 
 
 def test_a_server_that_does_not_answer_makes_a_gap_and_time_outs_stay_honest(leaky):
