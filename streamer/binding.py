@@ -13,6 +13,7 @@ from streamer.events import port_in_range
 
 __all__ = ["bind", "check_reach"]
 
+_MOST_BYTES = 65_536  # of a request's or a subscription's frame; a larger one ends the client's connection
 _TRANSPORTS = ("tcp://", "ipc://", "inproc://")
 
 
@@ -52,6 +53,7 @@ def bind(socket: zmq.Socket[bytes], endpoint: str, option: Literal["publish", "r
     what = f"can't {option} on {endpoint}"
     if not port_in_range(endpoint):
         raise PublishError(f"{what}: a port is at most 65535; choose one with --{option}")
+    socket.maxmsgsize = _MOST_BYTES
     socket.ipv6 = "[" in endpoint
     try:
         if not endpoint.startswith(_TRANSPORTS):

@@ -63,8 +63,11 @@ class Following:
     def take(self, event: Event, message: bytes) -> None:
         """Take what was published."""
         place = self._places.setdefault(event.stream, Place(event.stream))
-        if self._replays and event.session in place.over:
+        if place.ahead and event.session != place.session:
+            # From before what the replay server told, or from after it; the server knows.
+            place.look_at = -math.inf
             return
+        place.ahead = False
         self._enter(place, event.session)
         if isinstance(event, StatusEvent):
             self.pending.append((event, message))
@@ -90,7 +93,9 @@ class Following:
         """Take what came of a request; None where it was nothing of use."""
         place, hole = self._places[request.stream], self._hole
         before = place.expected
-        if answer is not None:
+        if answer is None:
+            place.ahead = False
+        else:
             self._take_answer(place, answer, math.inf if hole is None else hole.event.seq)
         if hole is None:
             if place.expected == before:
@@ -103,14 +108,13 @@ class Following:
     def _take_answer(self, place: Place, answer: Answer, end: float) -> None:
         """Deliver what was given of the numbers below `end`."""
         header = answer.header
-        if header.session in place.over:
-            return
         if header.session != place.session:
             self._enter(place, header.session)  # and ask for its beginning
+            place.ahead = True
             return
         self._lose(place, int(min(header.first, end)))
         for event, message in answer.events:
-            if event.seq == place.expected:
+            if event.seq == place.expected and event.seq < end:
                 self._deliver(place, event, message)
         if place.expected is not None and place.expected < header.next:
             place.look_at = -math.inf

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 
 from streamer.cursor import Cursor
 from streamer.notices import SessionStarted
 
 __all__ = ["Place"]
 
-_SESSIONS_KNOWN = 16
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 8.0
 
@@ -23,7 +21,7 @@ class Place:
         stream: its name.
         session: the one that events come from; None before the first.
         expected: number of the next event; None where any will do, since the subscriber joined late.
-        over: earlier sessions.
+        ahead: whether the session was told by the replay server, and nothing that was published has shown it yet.
         look_at: monotonic time from which on the replay server is asked, as nothing came by itself; seconds.
     """
 
@@ -32,7 +30,7 @@ class Place:
         self.stream = stream
         self.session = cursor.session if cursor else None
         self.expected = cursor.seq + 1 if cursor else None
-        self.over: deque[str] = deque(maxlen=_SESSIONS_KNOWN)
+        self.ahead = False
         self.look_at = -math.inf if cursor else math.inf
         self._pause_s = _FIRST_PAUSE_S
 
@@ -41,7 +39,6 @@ class Place:
         before, self.session = self.session, session
         if before in (None, session):
             return None
-        self.over.append(str(before))
         self.expected = 0
         self.look_at = -math.inf
         return SessionStarted(self.stream, session)

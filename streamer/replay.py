@@ -4,8 +4,8 @@ Who does what: the publisher's thread alone appends to the `EventStore`. The thr
 it, and owns the ROUTER socket from `start` on; `replay_protocol` tells what it speaks. Neither waits for the other: the
 store is locked for as long as it takes to copy 500 references.
 
-Nothing that a client does makes it larger: requests wait in a queue of 16 for each client and are read frame by
-frame, replies in one of 2, beyond which they are dropped.
+No client makes it larger: of each, 16 requests wait, which are read frame by frame, and 2 replies, beyond which they
+are dropped. ZeroMQ leaves one thing unbounded, a message whose frames never end; against who sends it there are keys.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from streamer.replay_protocol import (
     decode_request,
     encode_header,
 )
-from streamer.threads import OwnedThread, yield_to_others
+from streamer.threads import OwnedThread
 
 __all__ = ["EVENTS_KEPT", "EventStore", "ReplayServer"]
 
@@ -36,7 +36,6 @@ _log = logging.getLogger("emostream")
 EVENTS_KEPT = 10_000
 """Events of each stream's session: 50 minutes, and about 8 MB."""
 
-_MOST_BYTES = 65_536  # of a request's frame; a larger one ends the client's connection
 _WAITING_REQUESTS = 16
 _WAITING_REPLIES = 2
 
@@ -124,7 +123,6 @@ class ReplayServer:
         """
         socket = context.socket(zmq.ROUTER)
         socket.linger = 0
-        socket.maxmsgsize = _MOST_BYTES
         socket.rcvhwm, socket.sndhwm = _WAITING_REQUESTS, _WAITING_REPLIES
         if self._keys is not None:
             self._keys.protect(socket)
@@ -141,7 +139,6 @@ class ReplayServer:
 
     def _run(self) -> None:
         assert self._socket is not None, "bind comes first"
-        yield_to_others()  # what is live goes before what is past
         try:
             while True:
                 self._serve(self._socket)

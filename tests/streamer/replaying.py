@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import sys
 from collections.abc import Iterable
 
 import psutil
@@ -87,5 +87,12 @@ class Asker:
         return json.loads(header), events
 
 
-def resident_bytes() -> int:
-    return int(psutil.Process(os.getpid()).memory_info().rss)
+def resident_bytes(process: int | None = None) -> int:
+    return int(psutil.Process(process).memory_info().rss)
+
+
+if __name__ == "__main__":  # a server of a thousand events, until standard input ends
+    with LeakyPublisher() as leaky:
+        leaky.lose(*(emotion(seq) for seq in range(1000)))
+        print(leaky.replay, flush=True)
+        sys.stdin.read()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import socket as sockets
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 import zmq
@@ -22,6 +25,7 @@ from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 
 FUZZ_EXAMPLES = int(os.environ.get("EMOSTREAM_FUZZ_EXAMPLES", "200"))
 MB = 2**20
+ROOT = Path(__file__).parents[2]
 
 
 def request(first=0, count=500, session=None, stream="desk"):
@@ -241,11 +245,17 @@ frames_of_noise = st.lists(
 
 
 @pytest.fixture
-def one_server(server, context):
-    """One server for all examples, with a client, and the size of the process before them."""
-    asker = Asker(context, server.endpoint)
-    asker.ask()
-    return server, asker, context, resident_bytes()
+def alone(context):
+    """A server in a process of its own, for all examples: it, its endpoint, a client, and its size before them."""
+    command = [sys.executable, "-m", "tests.streamer.replaying"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, cwd=ROOT, **pipes) as process:
+        endpoint = process.stdout.readline().strip()
+        asker = Asker(context, endpoint)
+        asker.ask()
+        yield process, endpoint, asker, resident_bytes(process.pid)
+        process.stdin.close()
+        assert process.wait(10) == 0
 
 
 @pytest.mark.fault(
@@ -255,13 +265,13 @@ def one_server(server, context):
 )
 @settings(max_examples=FUZZ_EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=st.lists(frames_of_noise, min_size=1, max_size=4), line_noise=st.binary(max_size=2000))
-def test_noise_neither_stops_it_nor_makes_it_larger(one_server, messages, line_noise):
-    server, asker, context, before = one_server
-    with sockets.create_connection(("127.0.0.1", int(server.endpoint.rpartition(":")[2])), 10) as line:
+def test_noise_neither_stops_it_nor_makes_it_larger(context, alone, messages, line_noise):
+    process, endpoint, asker, before = alone
+    with sockets.create_connection(("127.0.0.1", int(endpoint.rpartition(":")[2])), 10) as line:
         line.sendall(line_noise)
     with context.socket(zmq.DEALER) as noisy:
         noisy.linger, noisy.rcvtimeo = 0, 10_000
-        noisy.connect(server.endpoint)
+        noisy.connect(endpoint)
         for frames in messages:
             noisy.send_multipart(frames)
         first, *events = noisy.recv_multipart()
@@ -270,7 +280,7 @@ def test_noise_neither_stops_it_nor_makes_it_larger(one_server, messages, line_n
     header, events = asker.ask(first=998)
     assert [decode(event).seq for event in events] == [998, 999]
     assert header["next"] == 1000
-    assert resident_bytes() - before < 64 * MB
+    assert resident_bytes(process.pid) - before < 16 * MB
 
 
 def test_a_port_in_use_is_refused_with_its_remedy(context):

@@ -84,22 +84,32 @@ def test_a_hole_may_be_larger_than_a_reply(leaky):
         assert numbers(take(events, 1701)) == list(range(1701))
 
 
-def test_duplicates_and_late_news_of_an_earlier_session_are_passed_over(leaky):
-    with subscriber(leaky, status=True) as events:
-        leaky.wait_for_subscriptions(2)
+def test_duplicates_are_passed_over(leaky):
+    with subscriber(leaky) as events:
+        leaky.wait_for_subscriptions()
         leaky.send(emotion(0), emotion(1))
         leaky.repeat(emotion(0), emotion(1))
-        leaky.send(emotion(0, "two"))
-        leaky.repeat(emotion(1, "one"), status("one"))
-        leaky.send(emotion(1, "two"))
-        received = take(events, 5)
-    assert received == [
-        emotion(0),
-        emotion(1),
-        SessionStarted("desk", "two"),
-        emotion(0, "two"),
-        emotion(1, "two"),
-    ]
+        leaky.send(emotion(2))
+        assert take(events, 3) == [emotion(0), emotion(1), emotion(2)]
+
+
+def test_what_was_published_before_the_session_that_the_server_told_is_passed_over(leaky):
+    leaky.lose(emotion(0, "three"))
+    with subscriber(leaky, status=True, cursor=Cursor("desk", "one", 4)) as events:
+        assert take(events, 2) == [SessionStarted("desk", "three"), emotion(0, "three")]
+        leaky.wait_for_subscriptions(2)
+        leaky.repeat(emotion(5, "one"), emotion(0, "two"), status("two"))
+        leaky.send(emotion(1, "three"), emotion(0, "four"))
+        assert take(events, 3) == [emotion(1, "three"), SessionStarted("desk", "four"), emotion(0, "four")]
+
+
+def test_a_session_after_the_one_that_the_server_told_is_fetched(leaky):
+    leaky.lose(emotion(0, "two"))
+    with subscriber(leaky, cursor=Cursor("desk", "one", 4)) as events:
+        assert take(events, 2) == [SessionStarted("desk", "two"), emotion(0, "two")]
+        leaky.wait_for_subscriptions()
+        leaky.send(emotion(0, "three"), emotion(1, "three"))
+        assert take(events, 3) == [SessionStarted("desk", "three"), emotion(0, "three"), emotion(1, "three")]
 
 
 def test_joining_late_begins_with_the_first_event_that_comes(leaky):
@@ -177,6 +187,8 @@ def test_a_hole_that_is_partly_kept_is_partly_filled():
         leaky.lose(*(emotion(seq) for seq in range(1, 8)))
         leaky.send(emotion(8))
         assert take(events, 5) == [Gap("desk", "one", 1, 4), *(emotion(seq) for seq in range(5, 9))]
+        leaky.send(emotion(9))
+        assert events.receive() == emotion(9)
 
 
 def test_a_server_that_does_not_answer_makes_a_gap_and_time_outs_stay_honest(leaky):
