@@ -14,7 +14,7 @@ import typer
 
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
-from streamer import engines_command
+from streamer import engines_command, subscriber_commands
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT
@@ -49,6 +49,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engines_command.app, name="engines")
+app.command()(subscriber_commands.listen)
+app.command()(subscriber_commands.health)
 
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -219,26 +221,6 @@ def _emostream(
             log_json=log_json,
         )
     )
-
-
-@app.command()
-def listen(
-    endpoint: Annotated[str, typer.Argument(help="Where an emostream publishes.")] = DEFAULT_ENDPOINT,
-    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the JSON as received.")] = False,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="S", min=0.0, help="Give up after so many seconds without a message.")
-    ] = None,
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="End after so many events.")] = None,
-    until_end: Annotated[bool, typer.Option("--until-end", help="End when the session ends.")] = False,
-) -> None:
-    """Print the events that an emostream publishes."""
-    from streamer.listen import listen as listen_to
-
-    try:
-        listen_to(endpoint, stream=stream, json_lines=json, timeout=timeout, count=count, until_end=until_end)
-    except TimeoutError as error:
-        raise EmostreamError(str(error)) from None
 
 
 @app.command()

@@ -107,7 +107,7 @@ def test_the_columns(tmp_path):
     write(tmp_path / "events.parquet", *map(encode, (full, last, nothing)))
     table = read(tmp_path)
     one, two, three = (row.dropna().to_dict() for _, row in table.iterrows())
-    assert one["type"], two["type"] == ("emotion", "utterance")
+    assert (one["type"], two["type"]) == ("emotion", "utterance")
     assert str(table["t_start"].dtype) == "datetime64[us, UTC]"
     assert one["t_start"] == pd.Timestamp(full.t_start, unit="s", tz="UTC")
     assert one["published_at"].timestamp() == pytest.approx(1795269600.7)
