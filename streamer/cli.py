@@ -14,7 +14,7 @@ import typer
 
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
-from streamer import engines_command, keys_command, listen_command
+from streamer import engines_command, health_command, keys_command, listen_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT
@@ -50,6 +50,7 @@ app = typer.Typer(
 )
 app.add_typer(engines_command.app, name="engines")
 app.command()(listen_command.listen)
+app.command()(health_command.health)
 app.command()(keys_command.keys)
 
 

@@ -97,8 +97,9 @@ class ParquetWriter:
             self._events += 1
             if self._events == 1:
                 self._begun = time.monotonic()
-            if self._events == 1 or self._events >= EVENTS_PER_FILE:
                 self._changed.notify_all()
+            if self._events >= EVENTS_PER_FILE:
+                self._turn()
 
     def close(self) -> None:
         """Make the last file. What takes too long is left to the next start."""
@@ -128,37 +129,40 @@ class ParquetWriter:
             journal.close()
 
     def _work(self) -> None:
+        from streamer.parquet_table import table_of
+
         yield_to_others()
+        table_of([], self._labels)  # pyarrow loads pandas for its first table, where there is one
         while True:
             with self._changed:
-                while not self._due():
+                while not (self._full or self._closed or self._patience() == 0.0):
                     self._changed.wait(self._patience())
                 closed = self._closed
-                if self._journal is not None:
-                    self._full.append((self._journal, self._file))
-                self._journal, self._events = None, 0
-                if not closed:
-                    with suppress(PublishError):  # the next event tells of it
-                        self._begin()
-            self._empty()
+                if closed or self._patience() == 0.0:
+                    self._turn()
+                full, self._full = self._full, []
+            for journal, file in full:
+                journal.close()
+                self._failures += journal.failures
+                self._waiting.append(file)
+            # One that can't be made is tried again with the next.
+            self._waiting = [file for file in self._waiting if not self._convert(file)]
             if closed:
                 return
 
-    def _due(self) -> bool:
-        return self._closed or self._events >= EVENTS_PER_FILE or self._patience() == 0.0
+    def _turn(self) -> None:
+        """Begin the next journal; whoever calls it holds `_changed`."""
+        if self._journal is not None:
+            self._full.append((self._journal, self._file))
+        self._journal, self._events = None, 0
+        if not self._closed:
+            with suppress(PublishError):  # the next event tells of it
+                self._begin()
+        self._changed.notify_all()
 
     def _patience(self) -> float | None:
         """How long the journal may still grow, in seconds; None where it is empty."""
         return max(0.0, self._begun + SECONDS_PER_FILE - time.monotonic()) if self._events else None
-
-    def _empty(self) -> None:
-        """Make files of the journals that are full; one that can't be made is tried again with the next."""
-        for journal, file in self._full:
-            journal.close()
-            self._failures += journal.failures
-            self._waiting.append(file)
-        self._full.clear()
-        self._waiting = [file for file in self._waiting if not self._convert(file)]
 
     def _convert(self, file: Path) -> bool:
         """Make a file of a journal and remove it; False where that failed."""
