@@ -96,13 +96,14 @@ def test_the_command(bundle_folder, mjpeg_server, saying):
     command = [*COMMAND, "--camera", mjpeg_server.url, "--mic", "none", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
-        said = next(m for line in process.stderr if "publishing on" in (m := json.loads(line)["message"]))
-        done = run("health", said.rpartition(" ")[2], "--stream", "default", "--timeout", "20")
+        said = (json.loads(line)["message"].partition("publishing on ")[2] for line in process.stderr)
+        endpoint = next(filter(None, said)).partition(",")[0]
+        done = run("health", endpoint, "--stream", "default", "--timeout", "20")
         assert (done.returncode, done.stdout, done.stderr) == (0, "running: default\n", "")
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
-    done = run("health", said.rpartition(" ")[2], "--timeout", "0.3")
+    done = run("health", endpoint, "--timeout", "0.3")
     assert done.returncode == 1
     assert "no status from" in one_line_error(done)
 
