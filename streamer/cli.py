@@ -17,11 +17,13 @@ from rich.console import Console as Terminal
 from rich.live import Live
 
 from engines.errors import ConfigError, EmostreamError
+from engines.redaction import without_secrets
 from engines.starter import STARTER
 from streamer import engines_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT, Event
+from streamer.log import set_up_log
 
 __all__ = ["app", "main"]
 
@@ -169,7 +171,7 @@ def _emostream(
         bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    _set_up_log(verbose)
+    set_up_log(verbose)
     if context.invoked_subcommand is not None:
         return
     one = StreamConfig(name=stream, camera=camera, mic=mic, input=input_, av_offset_ms=av_offset_ms)
@@ -287,18 +289,8 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _set_up_log(verbose: bool) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("emostream: %(levelname)s: %(message)s"))
-    for number in (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG):
-        logging.addLevelName(number, logging.getLevelName(number).lower())
-    log = logging.getLogger("emostream")
-    log.addHandler(handler)
-    log.setLevel(logging.DEBUG if verbose else logging.INFO)
-
-
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"emostream: error: {message}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"emostream: error: {without_secrets(message)}", file=sys.stderr, flush=True)  # noqa: T201
     with suppress(OSError):
         sys.stdout.flush()
     os._exit(code)
