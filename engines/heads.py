@@ -7,6 +7,7 @@ the pairwise coupling of Wu, Lin and Weng (JMLR 5, 2004, second approach), as in
 from __future__ import annotations
 
 import tokenize
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -152,7 +153,8 @@ def _float_array(archive: zipfile.ZipFile, name: str) -> FloatArray:
     member = f"{name}.npy"
     if member not in archive.namelist():
         raise ValueError(f"has no array {name!r}")
-    with archive.open(member) as stream:
+    with archive.open(member) as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd headers, which are read or refused
         array = np.lib.format.read_array(stream, allow_pickle=False)
     if array.dtype.kind != "f":
         raise ValueError(f"has something else than floating-point numbers as {name!r}")

@@ -15,8 +15,9 @@ from engines.frontend.grid import seconds, segment_count, segment_end
 from engines.frontend.placement import AudioPlacer
 from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
-from engines.media.container import Contents, redacted
+from engines.media.container import Contents
 from engines.media.track import AudioTrack, VideoTrack
+from engines.redaction import redacted
 
 __all__ = ["OfflineRecording"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engines.errors import ConfigError
@@ -30,9 +30,10 @@ class StreamConfig:
     """
 
     name: str = "default"
-    camera: str | None = None
-    mic: str | None = None
-    input: str | None = None
+    # Addresses, which may hold passwords.
+    camera: str | None = field(default=None, repr=False)
+    mic: str | None = field(default=None, repr=False)
+    input: str | None = field(default=None, repr=False)
     av_offset_ms: float = 0.0
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import ConfigError
+from engines.redaction import without_secrets
 from streamer.config import Config, StreamConfig
 
 if sys.version_info >= (3, 11):
@@ -79,7 +80,7 @@ def read_config_file(path: Path) -> ConfigFile:
     tables = options.pop("streams", {})
     _check(f"configuration {path}", options, (*_SESSION_OPTIONS, "stream", *STREAM_OPTIONS))
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise ConfigError(f"configuration {path}: streams is {tables!r}, expected tables such as [streams.desk]")
+        raise ConfigError(f"configuration {path}: streams is {_shown(tables)}, expected tables such as [streams.desk]")
     alone = [name for name in ("stream", *STREAM_OPTIONS) if name in options]
     if tables and alone:
         raise ConfigError(
@@ -110,4 +111,8 @@ def _check(where: str, options: dict[str, Any], known: Collection[str]) -> None:
         expected = _KINDS.get(name, (str,))
         if type(value) not in expected:
             kinds = " or ".join(kind.__name__ for kind in expected)
-            raise ConfigError(f"{where}: {name} is {value!r}, expected {kinds}")
+            raise ConfigError(f"{where}: {name} is {_shown(value)}, expected {kinds}")
+
+
+def _shown(value: object) -> str:
+    return without_secrets(repr(value))

@@ -202,6 +202,12 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
     stream: Stream = ""
     session: Session = ""
     time: Annotated[float, Meta(description="When this was so, Unix seconds")]
+    clock_jump_s: Annotated[
+        float,
+        Meta(
+            description="The system's clock minus the session's, seconds; 0 within 0.1 s. All times keep the session's"
+        ),
+    ]
     uptime_s: Annotated[Amount, Meta(description="Since the start of the session, seconds")]
     state: Literal["loading", "running", "ended"]
     rates: Rates

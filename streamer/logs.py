@@ -1,4 +1,4 @@
-"""The log on standard error: one line a message, for people or as JSON."""
+"""The log on standard error: one line a message, for people or as JSON, and without any password."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any
+
+from engines.redaction import without_secrets
 
 __all__ = ["Logs", "speaking_of"]
 
@@ -53,7 +55,7 @@ class Logs:
         for number in (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG):
             logging.addLevelName(number, logging.getLevelName(number).lower())
         self._handler = logging.StreamHandler()
-        self._handler.setFormatter(logging.Formatter("emostream: %(levelname)s: %(message)s"))
+        self._handler.setFormatter(_LineFormatter("emostream: %(levelname)s: %(message)s"))
         self._log.addHandler(self._handler)
         self._log.setLevel(logging.INFO)
 
@@ -118,6 +120,11 @@ class _JsonHandler(logging.StreamHandler[Any]):
         """Be silent: a complaint on standard error would come back here as a message."""
 
 
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, timezone.utc)
@@ -125,10 +132,10 @@ class _JsonFormatter(logging.Formatter):
             "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": without_secrets(record.getMessage()),
         }
         if (stream := _stream.get()) is not None:
             fields["stream"] = stream
         if record.exc_info and record.exc_info[0] is not None:
-            fields["exception"] = self.formatException(record.exc_info)
+            fields["exception"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(fields, ensure_ascii=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 
 from engines.backends.choose import choose_engine
@@ -24,6 +23,7 @@ from streamer.publisher import Publisher
 from streamer.replay_protocol import replay_endpoint
 from streamer.stream import Stream, Surroundings
 from streamer.threads import OwnedThread
+from streamer.wall_clock import WallClock
 from streamer.worker import Worker
 
 __all__ = ["Pipeline"]
@@ -78,7 +78,7 @@ class Pipeline:
             self._publisher,
             detector=_detector(config),
             arrived=arrived,
-            unix_offset=time.time() - time.monotonic(),
+            wall_clock=WallClock(),
         )
         self.streams = [Stream(each, around) for each in config.streams]
         served = [stream.served for stream in self.streams]

@@ -12,6 +12,7 @@ from streamer import events
 from streamer.channel import Channel
 from streamer.meters import Meters
 from streamer.publisher import Publisher
+from streamer.wall_clock import WallClock
 
 __all__ = ["StatusReporter"]
 
@@ -25,10 +26,18 @@ class StatusReporter:
         loaded: whether the engine is ready.
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine, meters: Meters, publisher: Publisher, channel: Channel) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: Engine,
+        meters: Meters,
+        publisher: Publisher,
+        channel: Channel,
+        wall_clock: WallClock,
+    ) -> None:
         """Report on a stream that begins now, through its channel."""
         self._bundle, self._engine, self._meters = bundle, engine, meters
-        self._publisher, self._channel = publisher, channel
+        self._publisher, self._channel, self._wall_clock = publisher, channel, wall_clock
         self._begun = time.monotonic()
         self.states: dict[str, events.SourceState] = {"audio": "off", "video": "off"}
         self.queues: dict[str, Sized] = {}
@@ -49,6 +58,7 @@ class StatusReporter:
         info = events.EngineInfo(name=engine.name, device=engine.device, precision=engine.precision)
         return events.StatusEvent(
             time=now + self._channel.unix_offset,
+            clock_jump_s=self._wall_clock.jump_s(),
             uptime_s=round(now - self._begun, 3),
             state=state,
             rates=events.Rates(

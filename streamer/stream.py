@@ -40,6 +40,7 @@ from streamer.sources.tap import Tap
 from streamer.status import StatusReporter
 from streamer.threads import OwnedThread
 from streamer.vision import Vision
+from streamer.wall_clock import WallClock
 from streamer.worker import Served
 
 __all__ = ["Stream", "Surroundings"]
@@ -66,7 +67,7 @@ class Surroundings:
         publisher: of all events.
         detector: makes a face detector for one thread.
         arrived: notified when a segment of any stream was put.
-        unix_offset: Unix time minus monotonic time, in seconds, fixed for the session.
+        wall_clock: of the session.
     """
 
     config: Config
@@ -75,7 +76,7 @@ class Surroundings:
     publisher: Publisher
     detector: Callable[[], FaceDetector]
     arrived: threading.Condition
-    unix_offset: float
+    wall_clock: WallClock
 
 
 class Stream:
@@ -101,11 +102,15 @@ class Stream:
         self._stop = threading.Event()
         self._lost: list[str] = []
         self._changed = threading.Event()  # the state of a source
-        channel = around.publisher.channel(config.name, session=uuid.uuid4().hex, unix_offset=around.unix_offset)
+        channel = around.publisher.channel(
+            config.name, session=uuid.uuid4().hex, unix_offset=around.wall_clock.unix_offset
+        )
         capacity = _WAITING_BATCHES * around.engine.batch_size
         segments = SegmentQueue(capacity, None, self.meters.drop_segment, around.arrived)
         self.served = Served(segments, channel, self.meters)
-        self.status = StatusReporter(around.bundle, around.engine, self.meters, around.publisher, channel)
+        self.status = StatusReporter(
+            around.bundle, around.engine, self.meters, around.publisher, channel, around.wall_clock
+        )
         self._thread = self._make_thread("stream", self._run)
         self._ready = threading.Event()
 
@@ -205,7 +210,7 @@ class Stream:
             for each in chosen
             if each.source.start_time is not None
         ]
-        config, unix_offset = self._around.config, self._around.unix_offset
+        config, unix_offset = self._around.config, self._around.wall_clock.unix_offset
         t0, now = min(starts, default=0.0), time.monotonic()
         playback = Playback(t0, now, fast=config.fast, live=not recorded, stop=self._stop)
         clock = RecordedClock(t0, now, unix_offset, fast=config.fast) if recorded else None

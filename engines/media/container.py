@@ -11,8 +11,9 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 
 from engines.errors import SourceError
+from engines.redaction import redacted
 
-__all__ = ["Contents", "TrackKind", "first_stream", "is_url", "open_container", "redacted"]
+__all__ = ["Contents", "TrackKind", "first_stream", "is_url", "open_container"]
 
 TrackKind = Literal["audio", "video"]
 
@@ -57,8 +58,8 @@ def open_container(path: str) -> InputContainer:
         reason = "does not exist"
     except av.error.FFmpegError as error:
         reason = f"can't be opened: {error.strerror}"
-    except (OSError, ValueError) as error:
-        reason = f"can't be opened: {error}"
+    except (OSError, ValueError):  # not FFmpeg's; a path that can't be one
+        reason = "can't be opened: it is no path and no URL"
     else:
         if not (too_large := _bound_pictures(container)):
             return container
@@ -88,12 +89,3 @@ def first_stream(container: InputContainer, kind: str) -> Stream | None:
 def is_url(path: str) -> bool:
     """Whether a source is a URL rather than a file."""
     return "://" in path
-
-
-def redacted(path: str) -> str:
-    """A path or URL that can be shown: user name, password and query of a URL left out."""
-    scheme, separator, rest = path.partition("://")
-    if not separator:
-        return path
-    host, slash, tail = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{tail.partition('?')[0]}"

@@ -9,7 +9,8 @@ import av
 import av.error
 from av.stream import Stream
 
-from engines.media.container import TrackKind, redacted
+from engines.media.container import TrackKind
+from engines.redaction import redacted
 
 __all__ = ["PacketDecoder"]
 

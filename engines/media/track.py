@@ -18,9 +18,10 @@ from typing_extensions import Self
 from engines.errors import SourceError
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock, AudioUnpacker
-from engines.media.container import TrackKind, first_stream, is_url, open_container, redacted
+from engines.media.container import TrackKind, first_stream, is_url, open_container
 from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
+from engines.redaction import redacted
 
 __all__ = ["AudioTrack", "Track", "VideoTrack"]
 

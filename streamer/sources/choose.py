@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.errors import ConfigError, SourceError
-from engines.media.container import Contents, is_url, redacted
+from engines.media.container import Contents, is_url
+from engines.redaction import redacted
 from streamer.config import StreamConfig
 from streamer.sources.base import Source
 from streamer.sources.camera import Camera

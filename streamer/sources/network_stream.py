@@ -13,9 +13,10 @@ from typing_extensions import Self
 
 from engines.errors import SourceError
 from engines.media.audio import AudioBlock, AudioUnpacker
-from engines.media.container import first_stream, open_container, redacted
+from engines.media.container import first_stream, open_container
 from engines.media.decoding import PacketDecoder
 from engines.media.video import VideoFrame, VideoUnpacker
+from engines.redaction import redacted
 from streamer.queues import Pause
 from streamer.sources.base import LiveSource, Outlet, Outlets, Playback
 from streamer.sources.running_minimum import RunningMinimum

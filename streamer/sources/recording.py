@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from engines.media.audio import AudioBlock
-from engines.media.container import TrackKind, redacted
+from engines.media.container import TrackKind
 from engines.media.track import AudioTrack, VideoTrack
 from engines.media.video import VideoFrame
+from engines.redaction import redacted
 from streamer.queues import Pause
 from streamer.sources.base import Outlet, Outlets, Playback, Source
 from streamer.threads import yield_to_others

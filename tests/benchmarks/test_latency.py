@@ -47,6 +47,7 @@ def emotion(index: int, *, seq: int | None = None, dropped: int = 0, latency_ms:
 def status() -> events.StatusEvent:
     return events.StatusEvent(
         time=T0,
+        clock_jump_s=0.0,
         uptime_s=1.0,
         state="running",
         rates=events.Rates(frames_per_s=30.0, faces_per_s=0.0, audio_per_s=0.0, segments_per_s=3.3),

@@ -41,6 +41,7 @@ UTTERANCE = UtteranceEvent(
 )
 STATUS = StatusEvent(
     time=1795269601.0,
+    clock_jump_s=0.0,
     uptime_s=1.0,
     state="running",
     rates=Rates(30.0, 30.0, 1.0, 3.3),

@@ -101,6 +101,7 @@ STATUS = StatusEvent(
     stream="desk",
     session="7b1c",
     time=1795269601.0,
+    clock_jump_s=0.0,
     uptime_s=125.0,
     state="running",
     rates=Rates(30.0, 29.0, 1.0, 3.33),
