@@ -118,7 +118,8 @@ class Subscriber:
         deadline = math.inf if limit is None else time.monotonic() + limit
         pending = self._following.pending
         while not pending:
-            if not self._advance(deadline):
+            self._advance(deadline)
+            if not pending and time.monotonic() >= deadline:
                 question = "is emostream running there" + (", and does it allow this key?" if self._keys else "?")
                 raise TimeoutError(f"nothing from {self._endpoint} for {limit:g} s: {question}")
         item, message = pending.popleft()
@@ -179,14 +180,14 @@ class Subscriber:
             self._context.term()
             self._context = None
 
-    def _advance(self, deadline: float) -> bool:
-        """Wait for one thing that comes, and take it; False once the deadline has passed without."""
+    def _advance(self, deadline: float) -> None:
+        """Wait for one thing that comes until the deadline, or a slice of that, and take it."""
         if self._socket is None:
             raise RuntimeError("the subscriber isn't open: use `with Subscriber(...) as events:`")
         socket, replay, following = self._socket, self._replay, self._following
         if following.listening and socket.poll(0):
             self._take(socket)
-            return True
+            return
         poller = zmq.Poller()
         # In slices, since on Windows no signal, such as Ctrl-C, ends a wait inside ZeroMQ.
         wake_at = min(deadline, time.monotonic() + POLL_S)
@@ -201,9 +202,6 @@ class Subscriber:
             self._take(socket)
         elif replay is not None and replay.socket is not None and (ready or time.monotonic() >= replay.overdue_at):
             following.answer(*replay.take())
-        else:
-            return time.monotonic() < deadline
-        return True
 
     def _ask(self, replay: ReplayClient) -> float:
         """Ask for what is wanted, if nothing is under way; gives the time at which to go on without an answer."""
