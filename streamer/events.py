@@ -194,6 +194,13 @@ class SourceStates(_Part, frozen=True):
     video: SourceState
 
 
+class Losses(_Part, frozen=True):
+    """How often each source was lost since the start of the session."""
+
+    audio: Count = 0
+    video: Count = 0
+
+
 class StatusEvent(_Part, frozen=True, kw_only=True):
     """The state of a stream, published about once a second."""
 
@@ -220,6 +227,7 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
     bundle: Annotated[BundleInfo | None, Meta(description="null while it loads")]
     sources: SourceStates
     replay: Annotated[str | None, Meta(description="Where events are given again; null where they aren't")] = None
+    losses: Annotated[Losses, Meta(description="How often each source was lost; it is opened again")] = Losses()
     engine_retries: Annotated[Count, Meta(description="Batches for which the engine was asked a second time")] = 0
 
 

@@ -7,12 +7,14 @@ import threading
 import time
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from engines.frontend.settings import SAMPLE_RATE
-from streamer.events import Dropped
+from streamer.events import Dropped, Losses
 
 __all__ = ["Levels", "Meters", "Rate"]
 
@@ -89,6 +91,7 @@ class Meters:
         self.levels = Levels()
         self.dropped_samples = 0
         self.engine_retries = 0
+        self._losses = Losses()
         self._dropped_frames = self._dropped_segments = 0
         self._spent: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_KEPT_TIMES))
         self._lock = threading.Lock()
@@ -111,6 +114,15 @@ class Meters:
     def retry_engine(self) -> None:
         """Count a batch with segments of this stream for which the engine was asked a second time."""
         self.engine_retries += 1
+
+    def lose(self, modality: Literal["audio", "video"]) -> None:
+        """Count a loss of a source."""
+        with self._lock:
+            self._losses = replace(self._losses, **{modality: getattr(self._losses, modality) + 1})
+
+    def losses(self) -> Losses:
+        """How often each source was lost."""
+        return self._losses
 
     def dropped(self) -> Dropped:
         """What was lost since the start of the session."""

@@ -161,6 +161,11 @@ class _SessionCollector(Collector):
             for stream, value in values.items():
                 family.add_metric([stream], value)
             yield family
+        family = CounterMetricFamily("emostream_source_losses", "Losses of a source", labels=["stream", "modality"])
+        for stream, status in states.items():
+            for modality in ("audio", "video"):
+                family.add_metric([stream, modality], getattr(status.losses, modality))
+        yield family
 
     def _moments(self, states: dict[str, StatusEvent]) -> Iterator[Metric]:
         yield _gauge("emostream_uptime_seconds", "Since the start of the session", states, lambda s: s.uptime_s)

@@ -77,6 +77,7 @@ class StatusReporter:
             latency_ms=self._channel.latency_quantiles(),
             stages_ms=meters.stages_ms() | {"publish": round(self._channel.send_ms, 3)},
             dropped=meters.dropped(),
+            losses=meters.losses(),
             engine_retries=meters.engine_retries,
             engine=info if self.loaded else None,
             bundle=events.BundleInfo(

@@ -242,6 +242,8 @@ class Stream:
 
     def _set_state(self, modality: Modality, state: SourceState) -> None:
         self.status.states[modality] = state
+        if state == "lost":
+            self.meters.lose(modality)
         self._changed.set()
 
     def _warn(self, message: str) -> None:

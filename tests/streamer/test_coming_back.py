@@ -319,6 +319,7 @@ def test_a_camera_that_is_unplugged_and_plugged_in_again(mjpeg_server, bundle_fo
         assert seen[-1].modalities.audio
         mjpeg_server.manner = "well"
         until(lambda event: isinstance(event, StatusEvent) and event.sources.video == "running")
+        until(lambda event: isinstance(event, StatusEvent) and event.losses.video == 1)
         until(lambda event: isinstance(event, EmotionEvent) and event.modalities.video)
         process.terminate()
         _, stderr = process.communicate(timeout=10)
