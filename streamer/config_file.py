@@ -69,6 +69,13 @@ def read_config_file(path: Path) -> ConfigFile:
         ConfigError: the file can't be read, is no TOML, or holds an option that does not exist or is wrong.
     """
     try:
+        return _read(path)
+    except ConfigError as error:
+        raise ConfigError(without_secrets(str(error))) from None
+
+
+def _read(path: Path) -> ConfigFile:
+    try:
         with path.open("rb") as file:
             options = tomllib.load(file)
     except OSError as error:
@@ -80,7 +87,7 @@ def read_config_file(path: Path) -> ConfigFile:
     tables = options.pop("streams", {})
     _check(f"configuration {path}", options, (*_SESSION_OPTIONS, "stream", *STREAM_OPTIONS))
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise ConfigError(f"configuration {path}: streams is {_shown(tables)}, expected tables such as [streams.desk]")
+        raise ConfigError(f"configuration {path}: streams is {tables!r}, expected tables such as [streams.desk]")
     alone = [name for name in ("stream", *STREAM_OPTIONS) if name in options]
     if tables and alone:
         raise ConfigError(
@@ -111,8 +118,4 @@ def _check(where: str, options: dict[str, Any], known: Collection[str]) -> None:
         expected = _KINDS.get(name, (str,))
         if type(value) not in expected:
             kinds = " or ".join(kind.__name__ for kind in expected)
-            raise ConfigError(f"{where}: {name} is {_shown(value)}, expected {kinds}")
-
-
-def _shown(value: object) -> str:
-    return without_secrets(repr(value))
+            raise ConfigError(f"{where}: {name} is {value!r}, expected {kinds}")

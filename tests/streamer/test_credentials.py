@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from engines.bundle import Bundle
-from engines.errors import EmostreamError, SourceError
+from engines.errors import ConfigError, EmostreamError, SourceError
 from engines.media.container import Contents
 from engines.starter import STARTER
 from streamer.config import Config, StreamConfig
+from streamer.config_file import read_config_file
 from streamer.pipeline import Pipeline
 from streamer.sources.network_stream import NetworkStream
 from tests.media_files import write_media
@@ -90,7 +91,7 @@ def test_a_camera_that_can_not_be_reached(address):
 @pytest.mark.parametrize("option", ["--camera", "--mic", "--input"])
 def test_the_command_does_not_say_them(option, server):
     other = {"--camera": ["--mic", "none"], "--mic": ["--camera", "none"], "--input": []}[option]
-    for address in ("rtsp://us3r:s3cr3t@127.0.0.1:1/live?t=t0k3n", f"{server}/404?t=t0k3n", f"{server}/401?t=t0k3n"):
+    for address in ("rtsp://us3r:s3cr3t@127.0.0.1:1/live?t=t0k3n", f"{server}/401?t=t0k3n"):
         done = run("--verbose", option, address, *other)
         assert done.returncode == 1
         assert "127.0.0.1" in done.stderr
@@ -124,27 +125,36 @@ def test_a_session_of_a_camera_does_not_say_them(place, server, tmp_path, caplog
     assert events
 
 
-def test_what_users_mistype_is_not_repeated(tmp_path):
-    address = "rtsp://us3r:s3cr3t@cam/live?t=t0k3n"
-    for options in ([address], ["--duration", address], ["--view", address], ["--av-offset-ms", address]):
-        done = run(*options)
-        assert done.returncode == 2, done.stderr
-        clean(done.stdout + done.stderr)
-    texts = (
-        f'streams = "{address}"',
-        f'input = ["{address}"]',
-        f'"{address}" = 1',
-        f'[streams."{address}"]',
-        f'[streams.desk]\n"{address}" = 1',
-        f'[streams.desk]\ninput = ["{address}"]',
-        f'input = "{address}',
-        f"input = {address}",
-    )
-    for text in texts:
-        (tmp_path / "c.toml").write_text(text)
-        done = run("--config", tmp_path / "c.toml")
-        assert done.returncode == 2, done.stderr
-        clean(done.stdout + done.stderr)
+ADDRESS = "rtsp://us3r:s3cr3t@cam/live?t=t0k3n"
+
+
+@pytest.mark.parametrize("options", [[ADDRESS], ["--duration", ADDRESS], ["--view", ADDRESS]])
+def test_what_users_mistype_is_not_repeated(options):
+    done = run(*options)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("emostream: error: ")
+    clean(done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'streams = "{ADDRESS}"',
+        f'input = ["{ADDRESS}"]',
+        f'"{ADDRESS}" = 1',
+        f'[streams."{ADDRESS}"]',
+        f'[streams.desk]\n"{ADDRESS}" = 1',
+        f'[streams.desk]\ninput = ["{ADDRESS}"]',
+        f'[streams.desk]\ninput = "{ADDRESS}"\ncamera = 0',
+        f'input = "{ADDRESS}',
+        f"input = {ADDRESS}",
+    ],
+)
+def test_what_is_wrong_in_a_configuration_is_not_repeated(text, tmp_path):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_config_file(tmp_path / "c.toml")
+    clean("".join(traceback.format_exception(caught.value)))
 
 
 @pytest.mark.parametrize("form", ["lines", "json"])
