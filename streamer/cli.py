@@ -14,7 +14,10 @@ import typer
 
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
-from streamer import engines_command, health_command, keys_command, listen_command
+from streamer.commands import engines as engines_command
+from streamer.commands import health as health_command
+from streamer.commands import keys as keys_command
+from streamer.commands import listen as listen_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT
@@ -243,7 +246,7 @@ def _emostream(
 @app.command()
 def devices() -> None:
     """List the cameras and microphones of this machine."""
-    from streamer.devices import describe_devices
+    from streamer.commands.devices import describe_devices
 
     typer.echo(describe_devices())
 

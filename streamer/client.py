@@ -18,13 +18,13 @@ from types import TracebackType
 import zmq
 
 from engines.errors import ConfigError, EventError
-from streamer.cursor import Cursor
 from streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode, port_in_range
-from streamer.following import Following
 from streamer.keys import load_client_keys
-from streamer.notices import Gap, Notice, SessionStarted
-from streamer.replay_client import ReplayClient
 from streamer.replay_protocol import replay_endpoint
+from streamer.subscribing.cursor import Cursor
+from streamer.subscribing.following import Following
+from streamer.subscribing.notices import Gap, Notice, SessionStarted
+from streamer.subscribing.replay_client import ReplayClient
 
 __all__ = ["Cursor", "Gap", "Notice", "SessionStarted", "Subscriber"]
 

@@ -9,7 +9,7 @@ from engines.errors import ConfigError
 from engines.starter import STARTER
 from streamer.address import Address
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
-from streamer.output import check_output
+from streamer.publishing.output import check_output
 
 __all__ = ["Config", "StreamConfig"]
 

@@ -19,12 +19,12 @@ from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
 from streamer.config import Config
 from streamer.events import Event
 from streamer.keys import ServerKeys
-from streamer.publisher import Publisher
+from streamer.publishing.publisher import Publisher
 from streamer.replay_protocol import replay_endpoint
+from streamer.stages.wall_clock import WallClock
+from streamer.stages.worker import Worker
 from streamer.stream import Stream, Surroundings
 from streamer.threads import OwnedThread
-from streamer.wall_clock import WallClock
-from streamer.worker import Worker
 
 __all__ = ["Pipeline"]
 

@@ -15,12 +15,12 @@ from rich.live import Live
 from engines.bundle import Bundle
 from streamer.address import Address
 from streamer.config import Config
-from streamer.console import Console
 from streamer.events import Event
-from streamer.fleet_view import FleetView
 from streamer.pipeline import Pipeline
+from streamer.showing.console import Console
+from streamer.showing.fleet_view import FleetView
+from streamer.showing.view import View
 from streamer.stopping import STOPPING
-from streamer.view import View
 
 __all__ = ["run_session"]
 
@@ -63,7 +63,7 @@ def run_session(config: Config) -> None:
 def _metrics(config: Config, pipeline: Pipeline) -> AbstractContextManager[object]:
     if config.metrics is None:
         return nullcontext()
-    from streamer.metrics import MetricsServer  # a session without metrics needs no Prometheus
+    from streamer.showing.metrics import MetricsServer  # a session without metrics needs no Prometheus
 
     address = Address.parse(config.metrics, insecure=config.insecure)
     return MetricsServer(address, pipeline.streams, lambda: pipeline.output_failures)

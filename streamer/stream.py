@@ -22,26 +22,26 @@ from engines.bundle import Bundle
 from engines.errors import EmostreamError, PublishError, SourceError
 from engines.frontend.detectors import FaceDetector
 from engines.frontend.face import FaceTracker
-from streamer.clock import RecordedClock
 from streamer.config import Config, StreamConfig
 from streamer.events import SourceState
-from streamer.inlets import Inlets
 from streamer.logs import speaking_of
-from streamer.meters import Meters
-from streamer.publisher import Publisher
+from streamer.publishing.publisher import Publisher
 from streamer.queues import Inlet
-from streamer.segmenting import Segmenting, SegmentingOptions
-from streamer.segments import SegmentQueue
 from streamer.sources.base import LiveSource, Outlets, Playback
 from streamer.sources.choose import Chosen, open_sources
 from streamer.sources.keeper import Keeper, Modality
 from streamer.sources.player import Player
 from streamer.sources.tap import Tap
-from streamer.status import StatusReporter
+from streamer.stages.clock import RecordedClock
+from streamer.stages.inlets import Inlets
+from streamer.stages.meters import Meters
+from streamer.stages.segmenting import Segmenting, SegmentingOptions
+from streamer.stages.segments import SegmentQueue
+from streamer.stages.status import StatusReporter
+from streamer.stages.vision import Vision
+from streamer.stages.wall_clock import WallClock
+from streamer.stages.worker import Served
 from streamer.threads import OwnedThread
-from streamer.vision import Vision
-from streamer.wall_clock import WallClock
-from streamer.worker import Served
 
 __all__ = ["Stream", "Surroundings"]
 

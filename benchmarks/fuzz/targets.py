@@ -34,8 +34,8 @@ from engines.media.audio import AudioBlock, MonoResampler
 from engines.media.container import Contents
 from engines.media.track import AudioTrack, VideoTrack
 from streamer import events
-from streamer.clock import LiveClock
 from streamer.config_file import read_config_file
+from streamer.stages.clock import LiveClock
 
 __all__ = ["TARGETS", "Case", "Target"]
 

@@ -22,7 +22,7 @@ from streamer.events import (
     encode,
     topic,
 )
-from streamer.publisher import Publisher
+from streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION, STATUS
 
 LOOPBACK = "tcp://127.0.0.1:*"

@@ -9,7 +9,7 @@ from engines.frontend.placement import AudioPlacer
 from engines.frontend.segmenter import Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
-from streamer.clock import LiveClock, RecordedClock
+from streamer.stages.clock import LiveClock, RecordedClock
 
 BLOCK = 320
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from streamer import console
-from streamer.console import Console, describe_scene
 from streamer.events import Dropped, EmotionEvent, Modalities, Reasons
-from streamer.meters import Levels, Meters
+from streamer.showing import console
+from streamer.showing.console import Console, describe_scene
+from streamer.stages.meters import Levels, Meters
 
 RUNNING = {"audio": "running", "video": "running"}
 

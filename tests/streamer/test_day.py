@@ -20,14 +20,15 @@ from engines.frontend.placement import AudioPlacer
 from engines.frontend.segmenter import Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
-from streamer import segmenting
-from streamer.clock import LiveClock
-from streamer.inlets import Inlets
-from streamer.meters import Meters
 from streamer.queues import Inlet
-from streamer.segmenting import Segmenting, SegmentingOptions
-from streamer.sources.microphone import BlockStamper, RawBlock
+from streamer.sources.block_ring import RawBlock
 from streamer.sources.network_stream import ArrivalClock
+from streamer.sources.stamping import BlockStamper
+from streamer.stages import segmenting
+from streamer.stages.clock import LiveClock
+from streamer.stages.inlets import Inlets
+from streamer.stages.meters import Meters
+from streamer.stages.segmenting import Segmenting, SegmentingOptions
 
 BEGUN = 5000.0  # true time of the first sample
 BLOCK = 320

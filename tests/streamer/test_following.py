@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.errors import EventError
-from streamer.cursor import Cursor
 from streamer.events import decode, encode
-from streamer.following import Following
-from streamer.notices import Gap, SessionStarted
-from streamer.replay import EventStore
-from streamer.replay_client import Answer
+from streamer.publishing.replay import EventStore
+from streamer.subscribing.cursor import Cursor
+from streamer.subscribing.following import Following
+from streamer.subscribing.notices import Gap, SessionStarted
+from streamer.subscribing.replay_client import Answer
 from tests.streamer.replaying import emotion
 
 CAPACITY = 3

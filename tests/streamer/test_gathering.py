@@ -7,8 +7,8 @@ import numpy as np
 
 from engines.frontend.segmenter import Segment
 from streamer.events import Dropped
-from streamer.gathering import Gatherer
-from streamer.segments import SegmentQueue, TimedSegment
+from streamer.stages.gathering import Gatherer
+from streamer.stages.segments import SegmentQueue, TimedSegment
 
 
 def timed(index: int) -> TimedSegment:

@@ -15,8 +15,8 @@ import zmq
 from msgspec.structs import replace
 
 from engines.errors import ConfigError, EmostreamError
+from streamer.commands.checking import check_health
 from streamer.events import SourceStates, encode, topic
-from streamer.health import check_health
 from tests.streamer.running import COMMAND, one_line_error, run
 from tests.streamer.samples import EMOTION, STATUS
 

@@ -9,8 +9,8 @@ from engines.frontend.segmenter import Segment
 from engines.pooling import Features
 from engines.recognizer import Scores
 from streamer.events import Dropped, EmotionEvent, UtteranceEvent
-from streamer.interpreter import Interpreter, UtteranceTracker
-from streamer.segments import TimedSegment
+from streamer.stages.interpreter import Interpreter, UtteranceTracker
+from streamer.stages.segments import TimedSegment
 
 CHUNK_S = 0.032
 

@@ -12,11 +12,11 @@ import pytest
 import zmq
 
 from engines.errors import ConfigError, PublishError
-from streamer.binding import check_reach
 from streamer.client import Cursor, Subscriber
+from streamer.commands.key_files import make_client, make_server
 from streamer.keys import ServerKeys, load_client_keys
-from streamer.make_keys import make_client, make_server
-from streamer.publisher import Publisher
+from streamer.publishing.binding import check_reach
+from streamer.publishing.publisher import Publisher
 from tests.streamer.replaying import LOOPBACK, numbers
 from tests.streamer.running import COMMAND, one_line_error, run
 from tests.streamer.samples import EMOTION

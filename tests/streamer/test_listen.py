@@ -13,6 +13,7 @@ import zmq
 from msgspec.structs import replace
 
 from engines.errors import ConfigError
+from streamer.commands.listening import event_line, listen
 from streamer.events import (
     BundleInfo,
     Reasons,
@@ -20,7 +21,6 @@ from streamer.events import (
     encode,
     topic,
 )
-from streamer.listen import event_line, listen
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 
 ROOT = Path(__file__).parents[2]
@@ -160,9 +160,8 @@ def test_bad_arguments_are_refused():
 
 def start_process(socket):
     endpoint = socket.get_string(zmq.LAST_ENDPOINT)
-    code = (
-        f"import sys; from streamer.listen import listen; sys.exit(listen({endpoint!r}, json_lines=True, timeout=30))"
-    )
+    call = f"listen({endpoint!r}, json_lines=True, timeout=30)"
+    code = f"import sys; from streamer.commands.listening import listen; sys.exit({call})"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )

@@ -116,7 +116,7 @@ m.open_sources = open_sources
 
 
 def test_a_mistake_of_ours_is_one_line_with_its_traceback(clip, bundle_folder):
-    hook = "import streamer.segmenting as m\ndef run(self): raise KeyError('mistake')\nm.Segmenting.run = run"
+    hook = "import streamer.stages.segmenting as m\ndef run(self): raise KeyError('mistake')\nm.Segmenting.run = run"
     done = hooked(hook, "--log-json", "--input", clip, "--bundle", bundle_folder)
     assert done.returncode == 1
     last = lines_of(done)[-1]
@@ -125,7 +125,11 @@ def test_a_mistake_of_ours_is_one_line_with_its_traceback(clip, bundle_folder):
 
 
 def test_the_last_words_of_libraries_are_not_lost():
-    hook = "import streamer.listen as m, os\ndef listen(*a, **o): os.write(2, b'last words\\n')\nm.listen = listen"
+    hook = (
+        "import streamer.commands.listening as m, os\n"
+        "def listen(*a, **o): os.write(2, b'last words\\n')\n"
+        "m.listen = listen"
+    )
     command = [*HOOKED, hook, "--log-json", "listen"]
     for _ in range(5):
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -141,7 +145,9 @@ def test_a_standard_error_that_takes_nothing(to, clip, bundle_folder):
 
 
 def test_a_crash_of_native_code_still_says_where():
-    hook = "import ctypes, streamer.listen as m\ndef listen(*a, **o): ctypes.string_at(0)\nm.listen = listen"
+    hook = (
+        "import ctypes, streamer.commands.listening as m\ndef listen(*a, **o): ctypes.string_at(0)\nm.listen = listen"
+    )
     done = subprocess.run(
         [*HOOKED, hook, "--log-json", "listen"], capture_output=True, text=True, timeout=60, check=False
     )

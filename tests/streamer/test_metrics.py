@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engines.errors import ConfigError
 from streamer.address import Address
-from streamer.channel import LATENCY_BOUNDS_MS
 from streamer.client import Subscriber
 from streamer.events import StatusEvent
+from streamer.publishing.channel import LATENCY_BOUNDS_MS
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 
 

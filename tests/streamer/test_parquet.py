@@ -15,10 +15,10 @@ import pytest
 from msgspec.structs import replace
 
 from engines.errors import ConfigError, PublishError
-from streamer import parquet
 from streamer.config import Config
 from streamer.events import EmotionEvent, Pools, SegmentScores, UtteranceEvent, UtteranceRef, decode, encode
-from streamer.parquet import ParquetWriter
+from streamer.publishing import parquet
+from streamer.publishing.parquet import ParquetWriter
 from tests.streamer.running import demo_clip, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
 from tests.streamer.test_jsonlines import killed_while_writing
@@ -123,7 +123,7 @@ def test_the_columns(tmp_path):
 
 
 def test_the_columns_are_documented_and_the_same_without_scores(tmp_path):
-    from streamer import parquet_table
+    from streamer.publishing import parquet_table
 
     write(tmp_path / "one.parquet", encode(event(0)))
     write(tmp_path / "two.parquet", encode(replace(event(1), label=None, scores=None, head=None)))

@@ -12,14 +12,14 @@ import zmq
 from msgspec.structs import replace
 
 from engines.errors import ConfigError, PublishError
-from streamer import publisher as publisher_module
 from streamer.events import (
     EmotionEvent,
     LatencyQuantiles,
     decode,
     encode,
 )
-from streamer.publisher import Publisher
+from streamer.publishing import publisher as publisher_module
+from streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 
 LOOPBACK = "tcp://127.0.0.1:*"

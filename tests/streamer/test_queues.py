@@ -10,7 +10,7 @@ import pytest
 from engines.frontend.segmenter import Segment
 from streamer.events import Dropped
 from streamer.queues import Inlet
-from streamer.segments import SegmentQueue, TimedSegment
+from streamer.stages.segments import SegmentQueue, TimedSegment
 from streamer.threads import OwnedThread
 
 

@@ -16,7 +16,7 @@ import pytest
 from engines.errors import ConfigError
 from streamer import client as client_module
 from streamer.client import Cursor, Gap, SessionStarted, Subscriber
-from streamer.publisher import Publisher
+from streamer.publishing.publisher import Publisher
 from streamer.replay_protocol import replay_endpoint
 from tests.streamer.replaying import LOOPBACK, LeakyPublisher, emotion, numbers, status
 from tests.streamer.running import COMMAND, run

@@ -11,12 +11,12 @@ import pytest
 from engines.frontend.clip import FrameFace, TickTrack, sixteen
 from engines.frontend.grid import segment_count
 from engines.media.audio import AudioBlock
-from streamer.clock import RecordedClock
-from streamer.inlets import Inlets
-from streamer.meters import Meters
 from streamer.queues import Inlet
-from streamer.segmenting import Segmenting, SegmentingOptions
-from streamer.segments import SegmentQueue
+from streamer.stages.clock import RecordedClock
+from streamer.stages.inlets import Inlets
+from streamer.stages.meters import Meters
+from streamer.stages.segmenting import Segmenting, SegmentingOptions
+from streamer.stages.segments import SegmentQueue
 
 
 def face(t: float, n: int) -> FrameFace:

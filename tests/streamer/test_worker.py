@@ -18,11 +18,11 @@ from engines.bundle import Bundle
 from engines.errors import EngineRunError
 from engines.frontend.segmenter import Segment
 from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
-from streamer.channel import Channel
 from streamer.events import Dropped, EmotionEvent, UtteranceEvent, decode
-from streamer.meters import Meters
-from streamer.segments import SegmentQueue, TimedSegment
-from streamer.worker import Served, Worker
+from streamer.publishing.channel import Channel
+from streamer.stages.meters import Meters
+from streamer.stages.segments import SegmentQueue, TimedSegment
+from streamer.stages.worker import Served, Worker
 from tests.streamer.running import demo_clip
 
 MEL = np.zeros((3, MEL_BANDS, MEL_FRAMES), np.float32)

@@ -11,7 +11,7 @@ import sys
 
 from msgspec.structs import replace
 
-from streamer.publisher import Publisher
+from streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION
 
 output, *most = sys.argv[1:]

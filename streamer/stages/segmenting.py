@@ -18,11 +18,11 @@ from engines.frontend.placement import AudioPlacer
 from engines.frontend.segmenter import Segment, Segmenter
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
-from streamer.clock import LiveClock, RecordedClock, StreamClock
-from streamer.inlets import Inlets
-from streamer.meters import Meters
 from streamer.queues import Inlet, Pause
-from streamer.segments import SegmentQueue, TimedSegment
+from streamer.stages.clock import LiveClock, RecordedClock, StreamClock
+from streamer.stages.inlets import Inlets
+from streamer.stages.meters import Meters
+from streamer.stages.segments import SegmentQueue, TimedSegment
 
 __all__ = ["Segmenting", "SegmentingOptions"]
 

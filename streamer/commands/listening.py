@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TextIO
 
 from streamer.client import Gap, SessionStarted, Subscriber
-from streamer.cursor_file import read_cursors, write_cursors
 from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
+from streamer.subscribing.cursor_file import read_cursors, write_cursors
 
 UNTRAINED = "the bundle is untrained: its scores come from random weights and mean nothing"
 

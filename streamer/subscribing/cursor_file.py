@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from engines.errors import ConfigError, PublishError
-from streamer.cursor import Cursor
+from streamer.subscribing.cursor import Cursor
 
 __all__ = ["read_cursors", "write_cursors"]
 

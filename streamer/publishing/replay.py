@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 import zmq
 
 from engines.errors import EventError
-from streamer.binding import bind
 from streamer.keys import ServerKeys
+from streamer.publishing.binding import bind
 from streamer.replay_protocol import (
     REPLAY_VERSION,
     ReplayHeader,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from engines.errors import ConfigError
-from streamer.jsonlines import JsonLinesWriter
-from streamer.parquet import SUFFIX, ParquetWriter
+from streamer.publishing.jsonlines import JsonLinesWriter
+from streamer.publishing.parquet import SUFFIX, ParquetWriter
 
 __all__ = ["Output", "check_output", "is_parquet", "output_to"]
 

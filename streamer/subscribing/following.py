@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamer.cursor import Cursor
 from streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
-from streamer.notices import Gap, Notice, describe_notice
-from streamer.place import Place
-from streamer.replay_client import Answer
 from streamer.replay_protocol import MOST_EVENTS, REPLAY_VERSION, ReplayRequest
+from streamer.subscribing.cursor import Cursor
+from streamer.subscribing.notices import Gap, Notice, describe_notice
+from streamer.subscribing.place import Place
+from streamer.subscribing.replay_client import Answer
 
 __all__ = ["Following"]
 

@@ -9,8 +9,8 @@ import cv2
 from engines.frontend.clip import FrameFace
 from engines.frontend.face import FaceTracker
 from engines.media.video import VideoFrame
-from streamer.meters import Meters
 from streamer.queues import Inlet, Pause
+from streamer.stages.meters import Meters
 from streamer.threads import yield_to_others
 
 __all__ = ["Vision"]

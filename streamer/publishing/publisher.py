@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import zmq
 
 from engines.errors import PublishError
-from streamer.binding import bind, check_reach
-from streamer.channel import Channel, Waiting
 from streamer.events import Event, StatusEvent, encode, topic
 from streamer.keys import ServerKeys
-from streamer.output import output_to
-from streamer.replay import EventStore, ReplayServer
+from streamer.publishing.binding import bind, check_reach
+from streamer.publishing.channel import Channel, Waiting
+from streamer.publishing.output import output_to
+from streamer.publishing.replay import EventStore, ReplayServer
 
 if TYPE_CHECKING:
     from zmq.auth.thread import ThreadAuthenticator

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from engines.bundle import Manifest
-from streamer.console import describe_scene
 from streamer.events import EmotionEvent, Event
+from streamer.showing.console import describe_scene
 from streamer.stream import Stream
 
 __all__ = ["View"]

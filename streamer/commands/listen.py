@@ -36,7 +36,7 @@ def listen(
     client_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Your secret key, NAME.key_secret.")] = None,
 ) -> None:
     """Print the events that an emostream publishes."""
-    from streamer.listen import listen as listen_to
+    from streamer.commands.listening import listen as listen_to
 
     if cursor is not None and not (replay or replay_from):
         raise ConfigError("--cursor gets events again that came meanwhile; give --replay too")

@@ -9,10 +9,10 @@ from typing import Literal
 from engines.backends.base import Engine
 from engines.bundle import Bundle
 from streamer import events
-from streamer.channel import Channel
-from streamer.meters import Meters
-from streamer.publisher import Publisher
-from streamer.wall_clock import WallClock
+from streamer.publishing.channel import Channel
+from streamer.publishing.publisher import Publisher
+from streamer.stages.meters import Meters
+from streamer.stages.wall_clock import WallClock
 
 __all__ = ["StatusReporter"]
 

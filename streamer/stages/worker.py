@@ -21,11 +21,11 @@ from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_
 from engines.pooling import Features
 from engines.recognizer import Recognizer
 from streamer import events
-from streamer.channel import Channel
-from streamer.gathering import Gatherer
-from streamer.interpreter import Interpreter
-from streamer.meters import Meters
-from streamer.segments import SegmentQueue, TimedSegment
+from streamer.publishing.channel import Channel
+from streamer.stages.gathering import Gatherer
+from streamer.stages.interpreter import Interpreter
+from streamer.stages.meters import Meters
+from streamer.stages.segments import SegmentQueue, TimedSegment
 
 __all__ = ["Served", "Worker"]
 

@@ -15,7 +15,7 @@ from engines.heads import HeadName
 from engines.pooling import Features, Pools, VideoWindow
 from engines.recognizer import Scores
 from streamer import events
-from streamer.segments import TimedSegment
+from streamer.stages.segments import TimedSegment
 
 __all__ = ["Interpreter", "Utterance", "UtteranceTracker"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 
-from streamer.cursor import Cursor
-from streamer.notices import SessionStarted
+from streamer.subscribing.cursor import Cursor
+from streamer.subscribing.notices import SessionStarted
 
 __all__ = ["Place"]
 

@@ -22,7 +22,7 @@ def health(
     client_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Your secret key, NAME.key_secret.")] = None,
 ) -> None:
     """Say whether an emostream and its sources run: exit code 0 if they do, 1 and why if not."""
-    from streamer.health import check_health
+    from streamer.commands.checking import check_health
 
     running = check_health(endpoint, stream=stream, timeout=timeout, server_key=server_key, client_key=client_key)
     typer.echo(f"running: {', '.join(running)}")

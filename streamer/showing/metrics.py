@@ -21,8 +21,8 @@ from prometheus_client.registry import Collector
 
 from engines.errors import PublishError
 from streamer.address import Address
-from streamer.channel import LATENCY_BOUNDS_MS
 from streamer.events import StatusEvent
+from streamer.publishing.channel import LATENCY_BOUNDS_MS
 from streamer.stream import Stream
 
 __all__ = ["MetricsServer"]

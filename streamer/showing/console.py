@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from streamer.events import EmotionEvent, Event, SourceState
-from streamer.meters import Levels, Meters
+from streamer.stages.meters import Levels, Meters
 
 __all__ = ["Console", "Watched", "describe_scene"]
 

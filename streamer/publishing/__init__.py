@@ -1,0 +1,1 @@
+"""What leaves a session: events on sockets, their replay, and files."""

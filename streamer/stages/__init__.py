@@ -1,0 +1,1 @@
+"""What the threads of a session do, from frames and blocks to events."""
