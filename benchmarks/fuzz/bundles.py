@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz.mutations import edited_json, mutated
 from benchmarks.fuzz.seeds import tiny_bundle, zipped
-from benchmarks.fuzz.target import Case, Target, refused, scratch
+from benchmarks.fuzz.target import Case, Target, scratch, taken
 from engines.backends.base import Batch
 from engines.backends.onnxruntime import OnnxRuntimeEngine
 from engines.backends.openvino import OpenVinoEngine
@@ -73,8 +73,8 @@ def _check_bundle(name: str, data: bytes) -> bool:
     if name == ".zip":
         file = scratch() / "bundle.zip"
         file.write_bytes(data)
-        return refused(lambda: shutil.rmtree(Bundle.load(file).folder), BundleError)
-    return refused(lambda: Bundle.load(_with(name, data)), BundleError)
+        return taken(lambda: shutil.rmtree(Bundle.load(file).folder), BundleError)
+    return taken(lambda: Bundle.load(_with(name, data)), BundleError)
 
 
 def _with(name: str, data: bytes) -> Path:
@@ -94,7 +94,7 @@ def _check_network(name: str, data: bytes) -> bool:
     """What passes the look through it is loaded and run."""
     folder = _with(name, data)
     bundles: list[Bundle] = []
-    if not refused(lambda: bundles.append(Bundle.load(folder)), BundleError):
+    if not taken(lambda: bundles.append(Bundle.load(folder)), BundleError):
         return False
     batch = Batch(np.ones((2, 3, 64, 64), np.float32), np.zeros((0, 16, 150, 110, 3), np.uint8), ())
 
@@ -103,7 +103,7 @@ def _check_network(name: str, data: bytes) -> bool:
             with make(bundles[0]) as engine:
                 engine.embed(batch)
 
-        return refused(embed, EngineError)
+        return taken(embed, EngineError)
 
     openvino, onnxruntime = run(OpenVinoEngine), run(OnnxRuntimeEngine)
     return openvino and onnxruntime

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz.mutations import mutated
 from benchmarks.fuzz.seeds import media_files
-from benchmarks.fuzz.target import Case, Target, refused, scratch
+from benchmarks.fuzz.target import Case, Target, scratch, taken
 from engines.errors import SourceError
 from engines.frontend.grid import seconds, segment_end
 from engines.frontend.placement import AudioPlacer
@@ -40,7 +40,7 @@ def _check_media(suffix: str, data: bytes) -> bool:
     """Tracks give finite, rising times and sound that is finite or is refused."""
     file = scratch() / f"input{suffix}"
     file.write_bytes(data)
-    return refused(lambda: _decode(str(file)), SourceError)
+    return taken(lambda: _decode(str(file)), SourceError)
 
 
 def _decode(path: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from engines.errors import EmostreamError
 
-__all__ = ["Case", "Target", "refused", "scratch"]
+__all__ = ["Case", "Target", "scratch", "taken"]
 
 Case = tuple[Any, ...]
 _MAX_MESSAGE = 2000
@@ -38,7 +40,7 @@ class Target:
     native: bool = False
 
 
-def refused(work: Callable[[], object], *expected: type[EmostreamError]) -> bool:
+def taken(work: Callable[[], object], *expected: type[EmostreamError]) -> bool:
     """Run something that may fail with one line of an expected kind; whether it did not."""
     try:
         work()
@@ -54,12 +56,6 @@ def refused(work: Callable[[], object], *expected: type[EmostreamError]) -> bool
 @cache
 def scratch() -> Path:
     """A folder for this process's inputs, which its exit removes."""
-    return Path(_keep(tempfile.TemporaryDirectory(prefix="emostream-fuzz-")).name)
-
-
-_kept: list[Any] = []
-
-
-def _keep(thing: Any) -> Any:
-    _kept.append(thing)
-    return thing
+    folder = Path(tempfile.mkdtemp(prefix="emostream-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

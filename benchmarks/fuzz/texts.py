@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from benchmarks.fuzz.mutations import edited_json, mutated
-from benchmarks.fuzz.target import Case, Target, refused, scratch
+from benchmarks.fuzz.target import Case, Target, scratch, taken
 from engines.errors import ConfigError, EventError
 from streamer import events
 from streamer.config_file import read_config_file
@@ -38,7 +38,7 @@ def _config_cases() -> st.SearchStrategy[Case]:
 def _check_config(text: bytes) -> bool:
     file = scratch() / "emostream.toml"
     file.write_bytes(text)
-    return refused(lambda: read_config_file(file), ConfigError)
+    return taken(lambda: read_config_file(file), ConfigError)
 
 
 def _seed_events() -> list[bytes]:
@@ -76,7 +76,7 @@ def _event_cases() -> st.SearchStrategy[Case]:
 def _check_event(message: bytes) -> bool:
     """What is read is written as it was read."""
     found: list[events.Event] = []
-    if not refused(lambda: found.append(events.decode(message)), EventError):
+    if not taken(lambda: found.append(events.decode(message)), EventError):
         return False
     (event,) = found
     assert events.decode(events.encode(event)) == event, f"{event} does not survive a round trip"
