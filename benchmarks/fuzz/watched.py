@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 from hypothesis import HealthCheck, given, seed, settings
 
-from benchmarks.fuzz.targets import TARGETS, Case, Target
+from benchmarks.fuzz.target import Case, Target
+from benchmarks.fuzz.targets import TARGETS
 
 __all__ = ["Outcome", "fuzz"]
 

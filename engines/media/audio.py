@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import av
+import av.error
 import numpy as np
 import numpy.typing as npt
 import soxr
@@ -64,7 +65,8 @@ class AudioUnpacker:
 
     def __init__(self) -> None:
         """Start before the first frame."""
-        self._unpack = av.AudioResampler(format="fltp")
+        # Packed: to_ndarray() of planes crashes with eight channels and more.
+        self._unpack = av.AudioResampler(format="flt")
         self._form = ("", "")  # sample format and channel layout of the last frame
         self._resampler: MonoResampler | None = None
         self._rate = 0
@@ -79,15 +81,19 @@ class AudioUnpacker:
         form = (frame.format.name, frame.layout.name)
         if form != self._form or frame.sample_rate != self._rate:
             # PyAV's resampler takes frames of one kind only; it changes the format at once, and holds nothing back.
-            self._unpack, self._form = av.AudioResampler(format="fltp"), form
+            self._unpack, self._form = av.AudioResampler(format="flt"), form
         gap = self._resampler is None or abs(t - expected) > _GAP_S
         if self._resampler is None or gap or frame.sample_rate != self._rate:
             yield from self.flush()
             self._lost = gap and self._rate != 0
             self._resampler, self._rate = MonoResampler(frame.sample_rate), frame.sample_rate
             self._origin, self._taken, self._given = t if gap else expected, 0, 0
-        for part in self._unpack.resample(frame):
-            samples = part.to_ndarray().astype(np.float32, copy=False).T
+        try:
+            parts = self._unpack.resample(frame)
+        except av.error.FFmpegError:  # damage that only looks like sound; what follows lies by its own time
+            return
+        for part in parts:
+            samples = part.to_ndarray().astype(np.float32, copy=False).reshape(-1, part.layout.nb_channels)
             self._taken += samples.shape[0]
             yield from self._blocks(self._resampler.push(samples))
 

@@ -17,6 +17,7 @@ __all__ = ["Contents", "TrackKind", "first_stream", "is_url", "open_container"]
 
 TrackKind = Literal["audio", "video"]
 
+_MAX_CHANNELS = 64  # more FFmpeg can't convert
 _MAX_PIXELS = 1 << 26  # of a picture; twice those of 8K video
 _OPEN_TIMEOUT_S, _READ_TIMEOUT_S = 10.0, 10.0
 
@@ -61,21 +62,24 @@ def open_container(path: str) -> InputContainer:
     except (OSError, ValueError):  # not FFmpeg's; a path that can't be one
         reason = "can't be opened: it is no path and no URL"
     else:
-        if not (too_large := _bound_pictures(container)):
+        if not (too_large := _bound_sizes(container)):
             return container
         container.close()
-        reason = f"has {too_large}, expected at most {_MAX_PIXELS:,}: make it smaller"
+        reason = f"has {too_large}; make it again, smaller"
     raise SourceError(f"{redacted(path)} {reason}")
 
 
-def _bound_pictures(container: InputContainer) -> str:
-    """Let no decoder make a picture that would fill the memory; says which track states such ones."""
+def _bound_sizes(container: InputContainer) -> str:
+    """Let no decoder make a picture that would fill the memory; says what a track states that is too large."""
+    for sound in container.streams.audio:
+        if sound.codec_context is not None and sound.channels > _MAX_CHANNELS:
+            return f"sound of {sound.channels} channels, expected at most {_MAX_CHANNELS}"
     for stream in container.streams.video:
         context = stream.codec_context
         if stream.disposition & Disposition.attached_pic or context is None:
             continue
         if context.width * context.height > _MAX_PIXELS:
-            return f"pictures of {context.width} x {context.height} pixels"
+            return f"pictures of {context.width} x {context.height} pixels, expected at most {_MAX_PIXELS:,}"
         context.options = {"max_pixels": str(_MAX_PIXELS)}  # what a track states, and what its packets hold, may differ
     return ""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import wave
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -216,7 +217,7 @@ def test_end_of_an_edit_list(tmp_path):
 def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
     file = write_media(tmp_path / "large.mkv", seconds=0.2, size=(64, 48))
     monkeypatch.setattr("engines.media.container._MAX_PIXELS", 64 * 48 - 1)
-    with pytest.raises(SourceError, match=r"large\.mkv has pictures of 64 x 48 pixels, expected at most 3,071"):
+    with pytest.raises(SourceError, match=r"large\.mkv has pictures of 64 x 48 pixels, expected at most 3,071; make"):
         Contents.of(str(file))
     monkeypatch.setattr("engines.media.container._MAX_PIXELS", 64 * 48)
     with VideoTrack(str(file)) as track:
@@ -242,3 +243,42 @@ def test_sound_that_is_no_number_is_silence():
     resampler = MonoResampler(16_000)
     found = resampler.push(np.array([[0.5], [np.nan], [np.inf], [-np.inf], [1e30]], np.float32))
     np.testing.assert_array_equal(found, np.array([0.5, 0.0, 1e6, -1e6, 1e6], np.float32))
+
+
+def write_channels(path: Path, channels: int) -> np.ndarray:
+    """One second of 16-bit sound with another tone in each channel; the mean of them."""
+    sound = np.stack([0.2 * tone(16_000, 1.0) * (n + 1) / channels for n in range(channels)], axis=1)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((sound * 32768).astype("<i2").tobytes())
+    return sound.mean(axis=1)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6, 8, 9, 16, 64])
+def test_any_number_of_channels(tmp_path, channels):
+    expected = write_channels(tmp_path / "many.wav", channels)
+    _, _, samples = heard(tmp_path / "many.wav")
+    np.testing.assert_allclose(samples, expected, atol=1e-4)
+
+
+def test_more_channels_than_can_be_converted(tmp_path):
+    write_channels(tmp_path / "many.wav", 65)
+    with pytest.raises(SourceError, match=r"many\.wav has sound of 65 channels, expected at most 64"):
+        Contents.of(str(tmp_path / "many.wav"))
+
+
+def test_a_frame_that_can_not_be_converted_is_passed_over():
+    sound, silence = tone(16_000, 0.1), np.zeros((1, 65 * 320), np.int16)
+    many = av.AudioFrame.from_ndarray(silence, "s16", "65 channels")
+    many.rate, many.time_base, many.pts = 16_000, Fraction(1, 16_000), 1600
+    unpacker, blocks = AudioUnpacker(), []
+    for frame in (
+        *audio_frames(sound, 16_000, "fltp", "mono", at=0.0),
+        many,
+        *audio_frames(sound, 16_000, "fltp", "mono", at=0.2),
+    ):
+        blocks += unpacker.push(frame)
+    assert [(round(block.t, 3), block.lost) for block in blocks[4:6]] == [(0.08, False), (0.2, True)]
+    assert sum(block.samples.size for block in blocks) == 3200

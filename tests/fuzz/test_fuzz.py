@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz import watched
 from benchmarks.fuzz.__main__ import markdown
-from benchmarks.fuzz.targets import TARGETS, Target
+from benchmarks.fuzz.target import Target
+from benchmarks.fuzz.targets import TARGETS
 from benchmarks.fuzz.watched import fuzz
 
 USUAL = {"bundle": 300, "config": 300, "event": 500, "frontend": 60, "media": 200, "network": 40}

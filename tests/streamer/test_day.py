@@ -134,7 +134,7 @@ class Simulated(threading.Condition):
         self._next = next(self._due, None)
 
     def wait(self, timeout: float | None = None) -> bool:
-        until = self.now + (timeout or 0.0)
+        until = self.now + max(timeout or 0.0, 1e-6)  # less would be lost in the sum, and time stand still
         if self._next is None or self._next[0] > until:
             self.now = until
             return False
