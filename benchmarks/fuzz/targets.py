@@ -8,7 +8,7 @@ from __future__ import annotations
 from benchmarks.fuzz.bundles import BUNDLE, NETWORK
 from benchmarks.fuzz.signals import FRONTEND, MEDIA
 from benchmarks.fuzz.target import Target
-from benchmarks.fuzz.texts import CONFIG, EVENT
+from benchmarks.fuzz.texts import CONFIG, EVENT, REPLAY
 
 __all__ = ["TARGETS"]
 
@@ -16,6 +16,7 @@ TARGETS: dict[str, Target] = {
     "bundle": BUNDLE,
     "network": NETWORK,
     "event": EVENT,
+    "replay": REPLAY,
     "media": MEDIA,
     "frontend": FRONTEND,
     "config": CONFIG,

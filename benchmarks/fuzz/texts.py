@@ -1,4 +1,4 @@
-"""Damaged events and configuration files."""
+"""Damaged events, requests for them, and configuration files."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from benchmarks.fuzz.target import Case, Target, scratch, taken
 from engines.errors import ConfigError, EventError
 from streamer import events
 from streamer.config_file import read_config_file
+from streamer.publishing.replay import EventStore
+from streamer.replay_protocol import ReplayRequest, decode_header, decode_request, encode_header, encode_request
 
-__all__ = ["CONFIG", "EVENT"]
+__all__ = ["CONFIG", "EVENT", "REPLAY"]
 
 _CONFIG = b"""publish = "tcp://127.0.0.1:5557"
 view = true
@@ -65,7 +67,24 @@ def _seed_events() -> list[bytes]:
         **common, id=3, t_start=1.0, t_end=2.0, media_time=2.0, label="joy", scores=scores, head="audio", pools=pools,
         segments=7,
     )  # fmt: skip
-    return [events.encode(emotion), events.encode(utterance)]
+    status = events.StatusEvent(
+        stream="desk",
+        session="7b1c",
+        time=1.0,
+        clock_jump_s=0.0,
+        uptime_s=2.0,
+        state="running",
+        rates=events.Rates(30.0, 29.0, 1.0, 3.3),
+        levels=events.Levels(-20.0, 100.0, speech=True, face=True),
+        queues={"frames": 0},
+        latency_ms=events.LatencyQuantiles(30.0, 40.0, 50.0, 60.0),
+        stages_ms={"inference": 10.0},
+        dropped=lost,
+        engine=events.EngineInfo("openvino", "CPU", "bf16"),
+        bundle=events.BundleInfo("starter", "compact", trained=True, sha256="00"),
+        sources=events.SourceStates("running", "lost"),
+    )
+    return [events.encode(event) for event in (emotion, utterance, status)]
 
 
 def _event_cases() -> st.SearchStrategy[Case]:
@@ -84,10 +103,43 @@ def _check_event(message: bytes) -> bool:
     return True
 
 
+def _seed_requests() -> list[bytes]:
+    sessions = ("7b1c", None)
+    return [
+        encode_request(ReplayRequest(version=1, stream="desk", session=session, first=first, count=count))
+        for session, first, count in zip(sessions, (3, 0), (2, 500), strict=True)
+    ]
+
+
+def _request_cases() -> st.SearchStrategy[Case]:
+    seeds = _seed_requests()
+    return st.tuples(st.one_of(st.binary(max_size=200), mutated(seeds), edited_json(seeds)))
+
+
+def _check_request(frame: bytes) -> bool:
+    """Whatever a request asks for, it gets events that there are, in order."""
+    store = EventStore(capacity=8)
+    for seq in range(12):
+        store.append("desk", "7b1c", seq, b"%d" % seq)
+
+    def answer() -> None:
+        header, given = store.read(decode_request(frame))
+        assert decode_header(encode_header(header)) == header
+        assert given == [b"%d" % seq for seq in range(header.first, header.first + header.count)]
+
+    return taken(answer, EventError)
+
+
 EVENT = Target(
     "random, damaged and edited messages to a subscriber",
     _event_cases,
     _check_event,
     lambda: [(message,) for message in _seed_events()],
+)
+REPLAY = Target(
+    "random, damaged and edited requests to a replay server",
+    _request_cases,
+    _check_request,
+    lambda: [(request,) for request in _seed_requests()],
 )
 CONFIG = Target("damaged configuration files", _config_cases, _check_config, lambda: [(_CONFIG,)])
