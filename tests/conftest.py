@@ -13,16 +13,37 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch reads it when it is imported; the workers share the cores
 
 LABELS = ("class-1", "class-2", "class-3", "class-4", "class-5", "class-6")
+# Of tests/streamer, those that run at live pace or stop the time.
+_LIVE = (
+    "test_coming_back",
+    "test_command",
+    "test_fleet",
+    "test_live_sources",
+    "test_microphone",
+    "test_network_stream",
+    "test_recordings",
+    "test_stopping",
+)
+_LONGEST = ("live", "test_known_answer", "test_plans", "test_reproduce_command", "test_build", "test_run")
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several workers share the tests, one of them gets all that run at live pace or measure time."""
+    """Where several workers share the tests, one of them gets all that run at live pace or measure time.
+
+    What takes longest is begun first, so that no worker is left with it while the others have nothing to do.
+    """
     if config.pluginmanager.hasplugin("xdist"):
+        groups = {item.nodeid: _group(item) for item in items}
         for item in items:
-            folder = item.path.relative_to(Path(__file__).parent).parts[0]
-            together = item.path.stem if folder in ("engines", "trainer") else "live"
-            item.add_marker(pytest.mark.xdist_group(together))
+            item.add_marker(pytest.mark.xdist_group(groups[item.nodeid]))
+        items.sort(key=lambda item: _LONGEST.index(g) if (g := groups[item.nodeid]) in _LONGEST else len(_LONGEST))
+
+
+def _group(item: pytest.Item) -> str:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    alone = folder in ("engines", "trainer", "fuzz") or (folder == "streamer" and item.path.stem not in _LIVE)
+    return item.path.stem if alone else "live"
 
 
 @pytest.fixture(scope="session")

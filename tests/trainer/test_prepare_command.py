@@ -22,7 +22,7 @@ BAD = "broken [/b]/one with spaces.mp4"  # the report takes no part of a name fo
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six drawn recordings of one person, and two files that are none."""
-    root = tmp_path_factory.mktemp("drawn")
+    root = tmp_path_factory.mktemp("above") / "drawn"  # what lies beside it is part of what is said
     write_dataset(root, "csv", subjects=1, takes=1, seconds=1.0, size=(160, 120), seed=3, jobs=2, progress=None)
     for name, text in ((BAD, ""), ("notes.mp4", "no film")):
         (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-import numpy as np
-
 from engines.archive import sha256_of
 from engines.errors import ConfigError, DataError, SourceError
 from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
@@ -140,9 +138,6 @@ def _problems(recording: Recording, segments: Segments) -> Iterator[Problem]:
     if round(segments.length_s * SAMPLE_RATE) < SEGMENT_SAMPLES:
         detail = f"{segments.length_s:.3f} s, expected at least {SEGMENT_SECONDS} s"
         yield Problem(recording, "too short", detail, lost=True)
-        return
-    if not np.isfinite(segments.samples).all():
-        yield Problem(recording, "damaged sound", "it holds values that are no numbers", lost=True)
         return
     voice, face = segments.voiced.any(), segments.faces.any()
     if not segments.arrived.any() and not face:

@@ -27,6 +27,7 @@ class _Segment:
     clip = np.random.default_rng(1).integers(0, 256, (CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, 3)).astype(np.uint8)
 
 
+@pytest.mark.long
 def test_fp16_costs_the_starter_nothing_on_real_segments(shared: Path) -> None:
     segments: list[Segment] = []
     for name in CLIPS:

@@ -45,21 +45,13 @@ def test_every_network_of_the_starter_compiles_and_is_read_back(
 @pytest.mark.long
 @pytest.mark.parametrize("capability", [(8, 6), (8, 9), (12, 0)])
 def test_the_networks_of_the_paper_compile(rtx: Flavour, capability: tuple[int, int], tmp_path: Path) -> None:
-    _compile_paper(rtx, capability, tmp_path)
-
-
-def test_the_networks_of_the_paper_compile_for_one_gpu(rtx: Flavour, tmp_path: Path) -> None:
-    _compile_paper(rtx, (8, 9), tmp_path)
-
-
-def _compile_paper(rtx: Flavour, capability: tuple[int, int], folder: Path) -> None:
     pytest.importorskip("torch", reason="making a bundle needs the train extra")
     from trainer.networks.presets import PAPER
     from trainer.untrained import write_untrained
 
-    write_untrained(folder / "paper", PAPER, ("a", "b"), name="paper", seed=0)
-    bundle = Bundle.load(folder / "paper")
-    plans = list(plans_of(bundle, Target(rtx, capability, Profile()), PlanCache(folder / "plans")))
+    write_untrained(tmp_path / "paper", PAPER, ("a", "b"), name="paper", seed=0)
+    bundle = Bundle.load(tmp_path / "paper")
+    plans = list(plans_of(bundle, Target(rtx, capability, Profile()), PlanCache(tmp_path / "plans")))
     for plan in plans:
         assert len(plan.data) > 0.98 * bundle.network_file(plan.role).stat().st_size
 

@@ -105,6 +105,7 @@ def test_a_killed_worker_and_a_failing_fold_cost_no_other_and_the_same_run_mends
     assert same(jobs, alone)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_ray_gives_the_same_numbers_though_a_worker_is_lost(
     corpus: Corpus, alone: list[FoldJob], tmp_path: Path
