@@ -42,7 +42,7 @@ class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What `manifest.json` says (DESIGN section 5).
+    """What `manifest.json` says.
 
     Attributes:
         format: version of the bundle format.

@@ -1,4 +1,4 @@
-"""Average pooling of embeddings over the segments of an utterance, and which head then speaks (DESIGN section 7)."""
+"""Average pooling of embeddings over the segments of an utterance, and which head then speaks."""
 
 from __future__ import annotations
 

@@ -36,6 +36,8 @@ _SESSION_OPTIONS = tuple(
     field.name.removesuffix("_s").replace("_", "-") for field in fields(Config) if field.name != "streams"
 )
 
+_MOST_BYTES = 1_000_000
+
 # The TOML types of the options that are not plain texts.
 _KINDS: dict[str, tuple[type, ...]] = {
     "camera": (int, str),
@@ -77,7 +79,10 @@ def read_config_file(path: Path) -> ConfigFile:
 def _read(path: Path) -> ConfigFile:
     try:
         with path.open("rb") as file:
-            options = tomllib.load(file)
+            text = file.read(_MOST_BYTES + 1)
+        if len(text) > _MOST_BYTES:
+            raise ConfigError(f"configuration {path} is larger than {_MOST_BYTES} bytes; expected options and tables")
+        options = tomllib.loads(text.decode())
     except OSError as error:
         raise ConfigError(f"configuration {path} can't be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

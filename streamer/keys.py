@@ -2,7 +2,7 @@
 
 A server's folder holds `server.key` (public), `server.key_secret`, and `clients/NAME.key`, the public keys of the
 clients that are let in. A client holds `server.key` and its own `NAME.key_secret`. All are certificates of `zmq.auth`;
-`make_keys` makes them.
+`emostream keys` makes them.
 
 It loads pyzmq and the standard library only.
 """

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from engines.backends.choose import choose_engine
 from engines.bundle import Bundle
-from engines.errors import SourceError
+from engines.errors import PublishError, SourceError
 from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
 from streamer.config import Config
 from streamer.events import Event
@@ -61,6 +61,7 @@ class Pipeline:
         engine, self._engine_reason = choose_engine(config.engine, bundle, config.precision)
         self._stop = stop or threading.Event()
         self._failure: BaseException | None = None
+        self._output = config.output
         self._publisher = Publisher(
             config.publish,
             replay=_replay_endpoint(config),
@@ -103,7 +104,8 @@ class Pipeline:
         with self._publisher:
             publisher = self._publisher
             replay = "" if publisher.replay is None else f", replay on {publisher.replay}"
-            _log.info("%s; publishing on %s%s", self._engine_reason, publisher.endpoint, replay)
+            _log.info("%s", self._engine_reason)
+            _log.info("publishing on %s%s", publisher.endpoint, replay)
             for stream in self.streams:
                 stream.start()
             working = OwnedThread("worker", self._worker.run, self._fail)
@@ -148,6 +150,8 @@ class Pipeline:
         if len(self.streams) == 1:
             for _, failure in failed:
                 raise failure
+        if failures := self._publisher.output_failures:
+            raise PublishError(f"{failures} events could not be written to {self._output}; all were published")
         if failed and not asked:
             raise SourceError("; ".join(f"stream {name} failed: {failure}" for name, failure in failed))
 

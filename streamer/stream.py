@@ -156,9 +156,7 @@ class Stream:
             self.status.publish("ended")
         if self.failure is not None and self._prefix:
             unexpected = not isinstance(self.failure, EmostreamError)
-            _log.warning(
-                "%s%s; the others go on", self._prefix, self.failure, exc_info=self.failure if unexpected else None
-            )
+            _log.warning("%s%s", self._prefix, self.failure, exc_info=self.failure if unexpected else None)
 
     def _open_sources(self) -> list[Chosen]:
         """Open the sources in a thread of their own, since a driver may not let go; none where the stream stops."""
@@ -226,7 +224,7 @@ class Stream:
             wanted["video"] = video
         if isinstance(each.source, LiveSource):
             taps = {modality: Tap(inlet, partial(self._set_state, modality)) for modality, inlet in wanted.items()}
-            keeper = Keeper(each.source, taps, playback, self._make_thread, self._warn)
+            keeper = Keeper(each.source, taps, playback, self._make_thread, self._say)
             return f"keep {each.source.name}", keeper.run
 
         def on_state(state: SourceState) -> None:
@@ -238,7 +236,7 @@ class Stream:
 
     def _note_loss(self, message: str) -> None:
         self._lost.append(message)
-        self._warn(message)
+        self._say(logging.WARNING, message)
 
     def _set_state(self, modality: Modality, state: SourceState) -> None:
         self.status.states[modality] = state
@@ -246,8 +244,8 @@ class Stream:
             self.meters.lose(modality)
         self._changed.set()
 
-    def _warn(self, message: str) -> None:
-        _log.warning("%s%s", self._prefix, message)
+    def _say(self, level: int, message: str) -> None:
+        _log.log(level, "%s%s", self._prefix, message)
 
     def _wait_end(self) -> None:
         next_status = time.monotonic()

@@ -1,4 +1,4 @@
-"""Networks to ONNX files, and ONNX files and heads to a bundle (DESIGN section 5)."""
+"""Networks to ONNX files, and ONNX files and heads to a bundle."""
 
 from __future__ import annotations
 

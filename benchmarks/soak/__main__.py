@@ -91,12 +91,17 @@ def _soak(
             ended = time.monotonic()
             usage.stop()
             process.terminate()
-            exit_code = process.wait(_END_S)
+            try:
+                exit_code = process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                exit_code = process.wait()
             ended_s = time.monotonic() - ended
             time.sleep(1.0)  # for the last events
             listener.stop()
         finally:
             process.kill()
+            process.wait()
         published = [(e["stream"], e["session"], e["seq"]) for e in map(json.loads, events.read_text().splitlines())]
     first = injecting.injected[0].at if injecting.injected else ended
     last = ended - calm

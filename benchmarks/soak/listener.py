@@ -19,8 +19,6 @@ class Listener(threading.Thread):
     Attributes:
         received: stream, session, and number of every event, in the order of their coming.
         latencies: monotonic time of receiving, and latency in milliseconds.
-        gaps: events that not even a replay could give.
-        states: of the sources, by stream, as last reported.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -28,8 +26,6 @@ class Listener(threading.Thread):
         super().__init__(name="listener", daemon=True)
         self.received: list[tuple[str, str, int]] = []
         self.latencies: list[tuple[float, float]] = []
-        self.gaps: list[Gap] = []
-        self.states: dict[str, StatusEvent] = {}
         self._endpoint = endpoint
         self._killed, self._stopped = threading.Event(), threading.Event()
         self._cursors: dict[str, Cursor] = {}
@@ -46,9 +42,8 @@ class Listener(threading.Thread):
     def run(self) -> None:
         """Receive until it is stopped."""
         while not self._stopped.is_set():
-            self._killed.clear()
             kept = list(self._cursors.values())
-            with Subscriber(self._endpoint, status=True, replay=True, cursor=kept, notices=True) as subscriber:
+            with Subscriber(self._endpoint, replay=True, cursor=kept) as subscriber:
                 while not self._killed.is_set() and not self._stopped.is_set():
                     try:
                         event = subscriber.receive(timeout=_SLICE_S)
@@ -56,13 +51,10 @@ class Listener(threading.Thread):
                         continue
                     self._note(event)
                     self._cursors.update(subscriber.cursors)
+            self._killed.clear()  # one that dies while it is dying dies once
 
     def _note(self, event: EmotionEvent | UtteranceEvent | StatusEvent | Gap | SessionStarted) -> None:
-        if isinstance(event, Gap):
-            self.gaps.append(event)
-        elif isinstance(event, StatusEvent):
-            self.states[event.stream] = event
-        elif isinstance(event, EmotionEvent | UtteranceEvent):
+        if isinstance(event, EmotionEvent | UtteranceEvent):
             self.received.append((event.stream, event.session, event.seq))
-            if isinstance(event, EmotionEvent) and event.latency_ms is not None:
-                self.latencies.append((time.monotonic(), event.latency_ms))
+        if isinstance(event, EmotionEvent) and event.latency_ms is not None:
+            self.latencies.append((time.monotonic(), event.latency_ms))

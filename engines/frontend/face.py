@@ -1,4 +1,4 @@
-"""Following one face through a video: the largest one found, kept until it is lost (DESIGN section 3)."""
+"""Following one face through a video: the largest one found, kept until it is lost."""
 
 from __future__ import annotations
 
@@ -52,6 +52,8 @@ class FaceTracker:
             image: uint8 [height, width, 3], BGR.
         """
         height, width = image.shape[:2]
+        if self._track and self._track.image.shape != image.shape:
+            self._track = None  # a camera that has changed its size
         self._track = self._follow(t, image) if self._track else self._search(t, image)
         brightness = float(image[::8, ::8].mean())
         if self._track is None:

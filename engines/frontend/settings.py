@@ -1,4 +1,4 @@
-"""The numbers of the front end (DESIGN section 3; paper, section III-A). A bundle's manifest repeats them."""
+"""The numbers of the front end (paper, section III-A). A bundle's manifest repeats them."""
 
 from __future__ import annotations
 

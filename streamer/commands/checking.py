@@ -57,7 +57,8 @@ def check_health(
             if heard_all and not any(ills.values()):
                 break
     if not ills:
-        raise EmostreamError(f"no status from {endpoint} for {timeout:g} s: is emostream running there?")
+        question = "is emostream running there" + (", and does it allow this key?" if client_key else "?")
+        raise EmostreamError(f"no status from {endpoint} for {timeout:g} s: {question}")
     if any(ills.values()):
         raise EmostreamError("; ".join(f"stream {name} {ill}" for name, ill in sorted(ills.items()) if ill))
     return sorted(ills)

@@ -52,7 +52,7 @@ class MetricsServer:
 
     def __enter__(self) -> MetricsServer:
         host, port = self._address.host, self._address.port
-        handler = MetricsHandler.factory(self._registry)
+        handler = _Handler.factory(self._registry)
         handler.timeout = _REQUEST_S  # type: ignore[attr-defined]
         try:
             family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -73,6 +73,14 @@ class MetricsServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+
+
+class _Handler(MetricsHandler):
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        if self.path.partition("?")[0] == "/metrics":
+            super().do_GET()
+        else:
+            self.send_error(404, "the metrics are at /metrics")
 
 
 class _Server(ThreadingHTTPServer):

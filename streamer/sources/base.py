@@ -107,8 +107,18 @@ class Source(ABC):
 
 
 class LiveSource(Source):
-    """A device or URL that may be lost and come back."""
+    """A device or URL that may be lost and come back.
+
+    Attributes:
+        repeats: whether a source that is well may give a picture twice: where pictures are coded by what changes, one
+            in which nothing does is the same.
+    """
+
+    repeats: bool = False
 
     @abstractmethod
     def again(self) -> Self:
         """Another one of the same device or URL, not open yet; the one before may be stuck in its driver."""
+
+    def abandon(self) -> None:
+        """Let go of a device whose reader is stuck, from another thread."""

@@ -1,10 +1,10 @@
-"""The process that captures a microphone: `python -m streamer.sources.capture RING DEVICE`.
+"""The process that captures a microphone: `main(RING, DEVICE)`.
 
 PortAudio sees new devices only after a restart that kills every stream of its process, and may crash with its driver;
 so each attempt at a microphone has a process of its own. It answers on standard output with a line of JSON: what was
-opened, or why nothing could be. After that it writes a byte for each block that it has put into the ring, and one of
-another kind ten times a second, so that its reader never waits for long. It ends when its standard input does, and that
-ends with its parent.
+opened, or why nothing could be. After that it writes a byte for each block that it has put into the ring, and ten times
+a second in any case, so that its reader never waits for long. It ends when its standard input does, and that ends with
+its parent.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import signal
 import sys
 import threading
 import time
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,10 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.errors import SourceError
-from streamer.sources.block_ring import ALIVE, BLOCK, BlockRing, RawBlock
+from streamer.sources.block_ring import BlockRing, RawBlock
 from streamer.sources.portaudio import load_portaudio
 
-__all__ = ["Capture", "main", "tell"]
+__all__ = ["Capture", "main", "wake"]
 
 _BLOCK_S = 0.02
 _ALIVE_S = 0.1
@@ -71,10 +73,11 @@ class Capture:
         return {"rate": rate, "latency": self._stream.latency}
 
     def run(self) -> None:
-        """Say that the device is open, and tell of every block until the end."""
+        """Let blocks into the ring until the end."""
+        os.set_blocking(sys.stdout.fileno(), False)  # nobody reads before the session plays
         self._told.set()
         while not self.ended.wait(_ALIVE_S):
-            tell(ALIVE)
+            wake()
 
     def _take(self, data: npt.NDArray[np.float32], frames: int, times: Any, status: Any) -> None:
         now = time.monotonic()
@@ -84,16 +87,17 @@ class Capture:
         known = times.inputBufferAdcTime > 0 and times.currentTime > 0
         delay = times.currentTime - times.inputBufferAdcTime if known else None
         self._ring.write(RawBlock(now, delay, data, bool(status.input_overflow)))
-        tell(BLOCK)
+        wake()
 
 
-def tell(what: bytes) -> None:
-    """Write to the parent at once."""
-    os.write(sys.stdout.fileno(), what)
+def wake() -> None:
+    """Let the parent look into the ring."""
+    with suppress(BlockingIOError):  # it has not looked for a quarter of an hour, and will
+        os.write(sys.stdout.fileno(), b".")
 
 
 def main(ring: str, device: str) -> None:
-    """Capture into a ring, until standard input ends or the device is lost.
+    """Capture into a ring, until standard input ends or the device is lost; ends the process.
 
     Args:
         ring: file of the ring.
@@ -102,22 +106,24 @@ def main(ring: str, device: str) -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the parent is asked too, and decides
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    capture = Capture(BlockRing(Path(ring)))
 
     def wait_for_parent() -> None:
-        sys.stdin.buffer.read()
+        while os.read(sys.stdin.fileno(), 1):
+            pass
         os._exit(0)  # closing a stream whose device has gone may take for ever
 
     threading.Thread(target=wait_for_parent, daemon=True).start()
     try:
-        answer = capture.open(device)
-    except SourceError as error:
-        answer = {"error": str(error)}
-    tell(json.dumps(answer).encode() + b"\n")
-    if "error" not in answer:
-        capture.run()
+        capture = Capture(BlockRing(Path(ring)))
+        try:
+            answer = capture.open(device)
+        except SourceError as error:
+            answer = {"error": str(error)}
+        os.write(sys.stdout.fileno(), json.dumps(answer).encode() + b"\n")
+        if "error" not in answer:
+            capture.run()
+    except BaseException:  # noqa: BLE001 - the parent reads its last line
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

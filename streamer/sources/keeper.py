@@ -16,14 +16,13 @@ from streamer.threads import OwnedThread
 
 __all__ = ["Keeper", "Modality", "pauses"]
 
-_log = logging.getLogger("emostream")
-
 Modality = Literal["audio", "video"]
 
 _POLL_S = 0.1
 _OPEN_S = 20.0  # longer than network streams take to give up
 _CLOSE_S = 0.3  # for the reader to end once the stream stops
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
+_STAYING_S = 2.0  # after which a source that gives something is back
 
 
 def pauses() -> Iterator[float]:
@@ -38,7 +37,7 @@ class Keeper:
     """Reads a live source in a thread of its own, watches it, and opens it again when it is lost.
 
     A reader that is stuck in its driver is left behind, and shut out: nothing of it comes after what the next one
-    gives.
+    gives. A source that comes and goes is said to be back only once it stays.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class Keeper:
         taps: Mapping[Modality, Tap],
         playback: Playback,
         make_thread: Callable[[str, Callable[[], None]], OwnedThread],
-        say: Callable[[str], None],
+        say: Callable[[int, str], None],
     ) -> None:
         """Keep a source that is open.
 
@@ -56,35 +55,35 @@ class Keeper:
             taps: for what is wanted of it.
             playback: of the stream; its `stop` ends all.
             make_thread: makes a thread, by its name, whose unexpected exception ends the stream.
-            say: tells the user of a loss and of a return.
+            say: tells the user of a loss and of a return, at a level of the log.
         """
         self._source, self._taps, self._playback = source, taps, playback
         self._make_thread, self._say = make_thread, say
         self._stop = playback.stop
         self._decisive = taps["video"] if "video" in taps else taps["audio"]  # sound may pause where nobody speaks
         self._lost_at: float | None = None
+        self._waits = pauses()
+        self._refusal = ""
 
     def run(self) -> None:
         """Work until the stream stops."""
-        waits = pauses()
         while not self._stop.is_set():
             reason = self._attempt()
             if self._stop.is_set():
                 break
             if self._lost_at is None:
                 self._lost_at = time.monotonic()
-                self._say(f"{reason}; trying to open it again")
-                waits = pauses()
+                self._say(logging.WARNING, f"{reason}; trying to open it again")
             else:
-                _log.debug("%s", reason)
-            self._open_again(waits)
+                self._say(logging.DEBUG, reason)
+            self._open_again()
         for tap in self._taps.values():
             tap.close()
 
     def _attempt(self) -> str:
         """Read until the source is lost, or the stream stops; why it is lost."""
         source = self._source
-        valves = {modality: tap.begin() for modality, tap in self._taps.items()}
+        valves = {modality: tap.begin(repeats=source.repeats) for modality, tap in self._taps.items()}
         given_up = threading.Event()
         outcome: list[str] = []
 
@@ -102,12 +101,15 @@ class Keeper:
             reader.wait(_POLL_S)
             self._note_return()
         given_up.set()
-        for valve in valves.values():
-            valve.shut()
+        for tap in self._taps.values():
+            tap.shut()
         if self._stop.is_set():
             reader.join(_CLOSE_S)
-        for tap in self._taps.values():
-            tap.lose()
+        else:
+            for tap in self._taps.values():
+                tap.lose()
+        if reader.alive:
+            source.abandon()
         return (outcome or [f"{source.name} was lost: it gives nothing new"])[0]
 
     def _stale(self) -> bool:
@@ -118,13 +120,18 @@ class Keeper:
         return self._decisive.stale
 
     def _note_return(self) -> None:
-        if self._lost_at is not None and self._decisive.gave:
-            self._say(f"{self._source.name} is back after {time.monotonic() - self._lost_at:.1f} s")
+        since = self._decisive.given_since
+        if since is None or time.monotonic() - since < _STAYING_S:
+            return
+        self._waits = pauses()
+        if self._lost_at is not None:
+            self._say(logging.INFO, f"{self._source.name} is back after {since - self._lost_at:.1f} s")
             self._lost_at = None
+            self._refusal = ""
 
-    def _open_again(self, waits: Iterator[float]) -> None:
+    def _open_again(self) -> None:
         """Open another one of the source, however long that takes; returns when it is open, or the stream stops."""
-        for pause in waits:
+        for pause in self._waits:
             if self._stop.wait(pause):
                 return
             source = self._source.again()
@@ -141,7 +148,9 @@ class Keeper:
             try:
                 source.open()
             except SourceError as error:
-                _log.debug("%s", error)
+                refusal = str(error)
+                self._say(logging.DEBUG if refusal == self._refusal else logging.WARNING, refusal)
+                self._refusal = refusal
                 return
             if claim.acquire(blocking=False):
                 opened.set()

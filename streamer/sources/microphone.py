@@ -9,18 +9,21 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from typing_extensions import Self
 
 from engines.errors import SourceError
 from streamer.sources.base import LiveSource, Outlets, Playback
-from streamer.sources.block_ring import BLOCK, BlockRing, RawBlock
+from streamer.sources.block_ring import BlockRing, RawBlock
 from streamer.sources.stamping import BlockStamper
 
 __all__ = ["Microphone"]
 
+# Not `-m`, which would look for modules in the working directory first.
+_CAPTURE = (
+    "import sys; sys.path[:] = filter(None, sys.path); from streamer.sources.capture import main; main(*sys.argv[1:])"
+)
 _ANSWER_S = 10.0  # sound servers start on demand
 _END_S = 0.5
 
@@ -37,17 +40,18 @@ class Microphone(LiveSource):
         """See `Source`."""
         try:
             self._ring = BlockRing.create()
+            self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+            # Devices take up to a second to begin; meanwhile the engine loads, and what they give is let go.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _CAPTURE, str(self._ring.path), self._device],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                pass_fds=self._ring.inherited,
+            )
         except OSError as error:
-            raise SourceError(f"{self.name} can't be opened: no memory for its sound: {error.strerror}") from None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
-        # Devices take up to a second to begin; meanwhile the engine loads, and what they give is let go.
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "streamer.sources.capture", str(self._ring.path), self._device],
-            bufsize=0,  # what follows the answer is not read with it
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-        )
+            raise SourceError(f"{self.name} can't be opened: no process for it: {error.strerror}") from None
         answer = self._answer()
         self._ring.unlink()
         if "error" in answer:
@@ -87,32 +91,42 @@ class Microphone(LiveSource):
         """See `LiveSource`."""
         return type(self)(self._device)
 
+    def abandon(self) -> None:
+        """See `LiveSource`."""
+        self._process.kill()
+
     def _answer(self) -> dict[str, Any]:
         """What the process says of the device."""
         assert self._process.stdout is not None
-        late = threading.Timer(_ANSWER_S, self._process.kill)
-        late.daemon = True
-        late.start()
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(_ANSWER_S, give_up)
+        timer.daemon = True
+        timer.start()
         try:
-            line = self._process.stdout.readline()
+            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        except ValueError:
+            self._process.kill()
+            self._process.wait()
+            if late.is_set():
+                return {"error": f"PortAudio did not answer within {_ANSWER_S:.0f} s"}
+            return {"error": f"its process ended: {self._last_words()}"}
         finally:
-            late.cancel()
-        if line:
-            answer: dict[str, Any] = json.loads(line)
-            return answer
-        if self._process.wait() < 0:
-            return {"error": f"PortAudio did not answer within {_ANSWER_S:.0f} s, or crashed"}
+            timer.cancel()
+        return answer
+
+    def _last_words(self) -> str:
         self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").splitlines()
-        return {"error": f"its process ended: {said[-1] if said else 'without a word'}"}
+        said = self._errors.read().decode(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(said) if line.strip()), "without a word")
 
     def _blocks(self, stop: threading.Event) -> Iterator[RawBlock]:
         """The blocks of the process, until it ends."""
         assert self._process.stdout is not None
-        lost = False
-        while not stop.is_set() and (told := self._process.stdout.read(4096)):
-            for _ in range(told.count(BLOCK)):
-                block = self._ring.read()
-                if block is not None:
-                    yield replace(block, lost=block.lost or lost)
-                lost = block is None
+        while not stop.is_set() and self._process.stdout.read(4096):
+            while (block := self._ring.read()) is not None:
+                yield block

@@ -119,6 +119,8 @@ class NetworkStream(LiveSource):
     def open(self) -> None:
         """See `Source`."""
         self._container = open_container(self._url)
+        video = first_stream(self._container, "video")
+        self.repeats = video is not None and video.codec_context.name != "mjpeg"
 
     def run(self, outlets: Outlets, playback: Playback) -> None:
         """See `Source`."""

@@ -30,86 +30,95 @@ class Tap:
     nothing new. Items pass while the source is alive, and the first one after a loss says so.
 
     Attributes:
-        alive: whether the source gives something new.
-        gave: whether it did so in this attempt.
+        given_since: monotonic time of the first new item of this attempt, in seconds; None before.
     """
 
     def __init__(self, inlet: Inlet[Any], on_state: Callable[[SourceState], None]) -> None:
         """Fill `inlet`; `on_state` is told, in the thread that finds out, of each loss and return."""
         self._inlet, self._on_state = inlet, on_state
+        self._state: SourceState = "waiting"
         self._deadline = 0.0
+        self._repeats = False
         self._picture: npt.NDArray[np.uint8] | None = None
         self._broken = False
-        self.alive = self.gave = False
+        self._lock = threading.Lock()
+        self._valve: Valve | None = None
+        self.given_since: float | None = None
 
     @property
     def stale(self) -> bool:
         """Whether the source has given nothing new for too long."""
         return time.monotonic() > self._deadline
 
-    def begin(self) -> Valve:
-        """The way of a new attempt at the source."""
-        self._deadline = time.monotonic() + _FIRST_S
-        self.gave = False
-        return Valve(self)
+    def begin(self, *, repeats: bool) -> Valve:
+        """The way of a new attempt at the source, which may or may not give a picture twice while it is well."""
+        with self._lock:
+            self._deadline = time.monotonic() + _FIRST_S
+            self._repeats = repeats
+            self.given_since = None
+            self._valve = Valve(self)
+            return self._valve
+
+    def shut(self) -> None:
+        """Let nothing more of this attempt through."""
+        with self._lock:
+            self._valve = None
 
     def lose(self) -> None:
         """The source is lost: what comes next does not follow what came before."""
-        self._broken = True
-        if self.alive:
-            self.alive = False
-            self._on_state("lost")
+        with self._lock:
+            self._broken = True
+            self._turn("lost")
 
     def close(self) -> None:
         """Nothing more will come."""
         self._inlet.close()
 
-    def take(self, item: AudioBlock | VideoFrame | Pause) -> bool:
-        """Take in an item; False once nobody wants it."""
-        if isinstance(item, Pause):
+    def take(self, item: AudioBlock | VideoFrame | Pause, valve: Valve) -> bool:
+        """Take in an item that came through a valve; False once nobody wants it."""
+        with self._lock:  # so that nothing of a given-up attempt comes after something of the next
+            if valve is not self._valve:
+                return False
+            if isinstance(item, Pause):
+                return self._inlet.put(item)
+            if self._is_new(item):
+                now = time.monotonic()
+                self._deadline = now + STALE_S
+                if self.given_since is None:
+                    self.given_since = now
+                self._turn("running")
+            if self._state != "running":
+                return True
+            if self._broken and isinstance(item, AudioBlock):
+                item = replace(item, lost=True)
+            self._broken = False
             return self._inlet.put(item)
-        if self._is_new(item):
-            self._deadline = time.monotonic() + STALE_S
-            self.gave = True
-            if not self.alive:
-                self.alive = True
-                self._on_state("running")
-        if not self.alive:
-            return True
-        if self._broken and isinstance(item, AudioBlock):
-            item = replace(item, lost=True)
-        self._broken = False
-        return self._inlet.put(item)
+
+    def _turn(self, state: SourceState) -> None:
+        if state != self._state:
+            self._state = state
+            self._on_state(state)
 
     def _is_new(self, item: AudioBlock | VideoFrame) -> bool:
-        if isinstance(item, AudioBlock):
+        if isinstance(item, AudioBlock) or self._repeats:
             return True
         before, self._picture = self._picture, item.image
         return before is None or not _equal(before, item.image)
 
 
 class Valve:
-    """What one attempt at a source puts its items into; shut for good once the attempt is given up."""
+    """What one attempt at a source puts its items into."""
 
     def __init__(self, tap: Tap) -> None:
-        """Lead into `tap`."""
+        """Lead into `tap`, until that begins another attempt."""
         self._tap = tap
-        self._open = True
-        self._lock = threading.Lock()
 
     def put(self, item: AudioBlock | VideoFrame | Pause) -> bool:
         """See `Outlet`."""
-        with self._lock:  # so that nothing of a given-up attempt comes after something of the next
-            return self._open and self._tap.take(item)
+        return self._tap.take(item, self)
 
     def close(self, *, end: float | None = None) -> None:
         """See `Outlet`. A live source has no end: it is lost, or the stream stops."""
-        self.shut()
-
-    def shut(self) -> None:
-        """Let nothing more through."""
-        with self._lock:
-            self._open = False
 
 
 def _equal(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:

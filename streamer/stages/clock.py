@@ -1,4 +1,4 @@
-"""The stream's clock: between a source's timestamps, the grid, and the time of day (DESIGN section 7)."""
+"""The stream's clock: between a source's timestamps, the grid, and the time of day."""
 
 from __future__ import annotations
 

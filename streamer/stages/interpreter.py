@@ -1,4 +1,4 @@
-"""From embeddings to events: utterances, their pools, and which head speaks (DESIGN section 7)."""
+"""From embeddings to events: utterances, their pools, and which head speaks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The system's clock, which may be set while a session runs.
 
-A session's Unix times are monotonic times plus an offset that is fixed when it begins (DESIGN section 8), so that
+A session's Unix times are monotonic times plus an offset that is fixed when it begins, so that
 nothing in it ever steps. Where the system's clock is set, or the machine slept, both are apart from then on; that is
 only told.
 """

@@ -63,8 +63,16 @@ def test_a_face_goes_where_its_eyes_go_but_is_known_again_ten_times_a_second():
     # Eyes that can't be followed are looked for.
     tracker.update(7 / 30, IMAGE)
     assert (detector.searches, detector.follows) == (1, 3)
-    tracker.update(8 / 30, IMAGE[:240])
-    assert (detector.searches, detector.follows) == (1, 4)
+
+
+def test_a_camera_that_changes_its_size_is_searched_anew():
+    detector = Script()
+    tracker = FaceTracker(detector)
+    detector.face = face()
+    tracker.update(0.0, IMAGE)
+    detector.face = face(x=20, y=10, side=100)
+    assert tracker.update(0.2, IMAGE[:240]).box == (20, 10, 100, 100)
+    assert (detector.searches, detector.follows) == (2, 0)
 
 
 def test_eyes_are_followed_as_the_whole_face_moves():

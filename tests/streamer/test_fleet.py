@@ -169,6 +169,19 @@ def test_refused_configurations(tmp_path, text, message):
     assert message in one_line_error(done)
 
 
+def test_a_configuration_without_end_is_refused():
+    assert "/dev/zero is larger than 1000000 bytes" in one_line_error(run("--config", "/dev/zero"))
+
+
+@pytest.mark.parametrize("output", ["", "a\\u0000b"])
+def test_an_output_that_is_no_name_is_refused(tmp_path, output):
+    path = tmp_path / "c.toml"
+    path.write_text(f'output = "{output}"\n')
+    done = run("--config", path, "--input", "x.mp4")
+    assert done.returncode == 2
+    assert "expected the name of a file" in one_line_error(done)
+
+
 @pytest.mark.parametrize("option", [["--camera", "0"], ["--stream", "desk"], ["--input", "x.mp4"]])
 def test_options_of_one_stream_are_refused_beside_a_fleet(tmp_path, voices, option):
     error = one_line_error(run("--config", fleet(tmp_path, voices), *option))

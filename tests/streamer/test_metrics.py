@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 
 import pytest
@@ -48,6 +49,8 @@ def test_a_session_is_measured(clip, bundle_folder, tmp_path):
         events = [subscriber.receive() for _ in range(12)]
         before = max(event.seq for event in events if not isinstance(event, StatusEvent))
         found = scrape(url)
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(url.replace("/metrics", "/etc/passwd"), timeout=10)
     status = [event for event in events if isinstance(event, StatusEvent)][-1]
 
     def of(name: str, **labels: str) -> float:

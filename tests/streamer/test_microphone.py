@@ -164,6 +164,9 @@ def test_a_microphone_that_vanishes_comes_back(virtual_microphone, bundle_folder
             ["bash", str(tool), "start"], env=virtual_microphone, timeout=30, check=True, capture_output=True
         )
         until("running", "no_voice")
+        back = time.monotonic()
+        while time.monotonic() < back + 3.0:
+            until("running", "no_voice")
         process.terminate()
         _, stderr = process.communicate(timeout=10)
     assert process.returncode == 0, stderr

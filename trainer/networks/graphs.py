@@ -1,7 +1,6 @@
 """The three networks of a bundle as they are exported: preprocessing and network in one graph.
 
-The host hands over what the front end gives; resizing and standardisation run where the network runs
-(DESIGN section 3).
+The host hands over what the front end gives; resizing and standardisation run where the network runs.
 """
 
 from __future__ import annotations

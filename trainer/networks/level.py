@@ -1,4 +1,4 @@
-"""The level of a segment taken out of it: a microphone's gain and a room's light are arbitrary (DESIGN section 3)."""
+"""The level of a segment taken out of it: a microphone's gain and a room's light are arbitrary."""
 
 from __future__ import annotations
 

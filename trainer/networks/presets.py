@@ -1,4 +1,4 @@
-"""The two sizes of the model (DESIGN section 4): `paper`, and `compact` for a laptop. Numbers only, no torch."""
+"""The two sizes of the model: `paper`, and `compact` for a laptop. Numbers only, no torch."""
 
 from __future__ import annotations
 

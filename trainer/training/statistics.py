@@ -1,4 +1,4 @@
-"""Statistics of a training fold's inputs, which become part of the graph (DESIGN section 3)."""
+"""Statistics of a training fold's inputs, which become part of the graph."""
 
 from __future__ import annotations
 
