@@ -184,7 +184,7 @@ def _emostream(
         ),
     ] = None,
     view: Annotated[
-        bool, typer.Option("--view", help="Show a live picture in the terminal.", rich_help_panel=_Results)
+        bool, typer.Option("--view", help="Show scores, levels and rates in the terminal.", rich_help_panel=_Results)
     ] = False,
     metrics: Annotated[
         str | None,

@@ -61,7 +61,7 @@ class Config:
         replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
         keys: folder of `emostream keys`; only clients that it lists are let in.
         output: file for events as JSON Lines, or Parquet files where it ends in `.parquet`; `-` for standard output.
-        view: show a live picture in the terminal.
+        view: show scores, levels and rates in the terminal.
         fast: play recordings as quickly as possible.
         duration_s: end after so many seconds of each stream.
         face_model: a YuNet model file, instead of Viola-Jones.

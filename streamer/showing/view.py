@@ -1,4 +1,4 @@
-"""`--view` of one stream: a live picture of it in the terminal."""
+"""`--view` of one stream: its scores, levels and rates in the terminal."""
 
 from __future__ import annotations
 
