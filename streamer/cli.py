@@ -183,6 +183,13 @@ def _emostream(
             rich_help_panel=_Results,
         ),
     ] = None,
+    osc: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Also send the events as Open Sound Control.", rich_help_panel=_Results),
+    ] = None,
+    lsl: Annotated[
+        bool, typer.Option("--lsl", help="Also show them to Lab Streaming Layer.", rich_help_panel=_Results)
+    ] = False,
     view: Annotated[
         bool, typer.Option("--view", help="Show scores, levels and rates in the terminal.", rich_help_panel=_Results)
     ] = False,
@@ -233,6 +240,8 @@ def _emostream(
             keys=keys,
             insecure=insecure,
             output=output,
+            osc=osc,
+            lsl=lsl,
             view=view,
             fast=fast,
             duration_s=duration,

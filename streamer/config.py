@@ -61,6 +61,8 @@ class Config:
         replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
         keys: folder of `emostream keys`; only clients that it lists are let in.
         output: file for events as JSON Lines, or Parquet files where it ends in `.parquet`; `-` for standard output.
+        osc: `HOST:PORT` to which events are sent as Open Sound Control; none if not given.
+        lsl: show scores and labels as streams of Lab Streaming Layer.
         view: show scores, levels and rates in the terminal.
         fast: play recordings as quickly as possible.
         duration_s: end after so many seconds of each stream.
@@ -78,6 +80,8 @@ class Config:
     replay: str | None = None
     keys: Path | None = None
     output: str | None = None
+    osc: str | None = None
+    lsl: bool = False
     view: bool = False
     fast: bool = False
     duration_s: float | None = None

@@ -40,6 +40,7 @@ class Pipeline:
 
     Attributes:
         streams: in the order of the configuration.
+        unix_offset: Unix time minus monotonic time, in seconds, fixed for the session.
     """
 
     def __init__(
@@ -71,7 +72,8 @@ class Pipeline:
             labels=bundle.manifest.labels,
             on_event=on_event,
         )
-        arrived = threading.Condition()
+        arrived, wall_clock = threading.Condition(), WallClock()
+        self.unix_offset = wall_clock.unix_offset
         around = Surroundings(
             config,
             bundle,
@@ -79,7 +81,7 @@ class Pipeline:
             self._publisher,
             detector=_detector(config),
             arrived=arrived,
-            wall_clock=WallClock(),
+            wall_clock=wall_clock,
         )
         self.streams = [Stream(each, around) for each in config.streams]
         served = [stream.served for stream in self.streams]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import typer
@@ -46,7 +47,9 @@ def run_session(config: Config) -> None:
     if not manifest.trained:
         _log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
     STOPPING.hand_to(stop)
-    with _metrics(config, pipeline):
+    with ExitStack() as open_things:
+        open_things.enter_context(_metrics(config, pipeline))
+        listeners += [open_things.enter_context(bridge) for bridge in _bridges(config, pipeline)]
         if config.view:
             view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
             listeners.append(view)
@@ -58,6 +61,21 @@ def run_session(config: Config) -> None:
             pipeline.run(on_tick=console.on_tick)
         else:
             pipeline.run()
+
+
+def _bridges(config: Config, pipeline: Pipeline) -> list[Any]:
+    bridges: list[Any] = []
+    if config.osc is not None:
+        from streamer.bridges.osc import OscBridge  # whoever has no lab needs none of its tools
+
+        bridges.append(OscBridge(config.osc))
+    if config.lsl:
+        from streamer.bridges.lsl import LslBridge
+
+        names = [stream.name for stream in pipeline.streams]
+        source = f"emostream-{socket.gethostname()}"
+        bridges.append(LslBridge(names, pipeline.bundle.manifest.labels, pipeline.unix_offset, source))
+    return bridges
 
 
 def _metrics(config: Config, pipeline: Pipeline) -> AbstractContextManager[object]:
