@@ -97,5 +97,15 @@ class Config:
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
         if self.output is not None:
             check_output(self.output)
+            for source in (source for each in self.streams for source in (each.input, each.camera, each.mic)):
+                if source is not None and _is_same_file(self.output, source):
+                    raise ConfigError(f"--output {self.output} is what is played; expected a file for the events")
         if self.metrics is not None:
             Address.parse(self.metrics, insecure=self.insecure)
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):  # one of them is no file
+        return False

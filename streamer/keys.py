@@ -9,6 +9,7 @@ It loads pyzmq and the standard library only.
 
 from __future__ import annotations
 
+import logging
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ SERVER, CLIENTS = "server", "clients"
 PUBLIC, SECRET = ".key", ".key_secret"
 
 _DOMAIN = "emostream"
+_log = logging.getLogger("emostream")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,12 @@ class ServerKeys:
             raise ConfigError(f"--keys {folder} holds no {own.name}; make it with `emostream keys {folder}`")
         public, secret = _read_pair(own)
         clients = sorted((folder / CLIENTS).glob(f"*{PUBLIC}"))
+        if not clients:
+            _log.warning(
+                "--keys %s lists no client, so nobody can listen; `emostream keys %s --client NAME` lets one in",
+                folder,
+                folder,
+            )
         return cls(folder, public, secret, frozenset(_read_public(client) for client in clients))
 
     def protect(self, socket: zmq.Socket[bytes]) -> None:

@@ -14,6 +14,7 @@ from streamer.events import port_in_range
 __all__ = ["bind", "check_reach"]
 
 _MOST_BYTES = 65_536  # of a request's or a subscription's frame; a larger one ends the client's connection
+_NO_ENDPOINT = {errno.EINVAL, zmq.EPROTONOSUPPORT}
 _TRANSPORTS = ("tcp://", "ipc://", "inproc://")
 
 
@@ -48,11 +49,12 @@ def bind(socket: zmq.Socket[bytes], endpoint: str, option: Literal["publish", "r
         option: of the command line, which chose the endpoint.
 
     Raises:
-        PublishError: the endpoint can't be bound.
+        ConfigError: it is no endpoint.
+        PublishError: it can't be bound.
     """
     what = f"can't {option} on {endpoint}"
     if not port_in_range(endpoint):
-        raise PublishError(f"{what}: a port is at most 65535; choose one with --{option}")
+        raise ConfigError(f"{what}: a port is at most 65535; choose one with --{option}")
     socket.maxmsgsize = _MOST_BYTES
     socket.ipv6 = "[" in endpoint
     try:
@@ -60,7 +62,8 @@ def bind(socket: zmq.Socket[bytes], endpoint: str, option: Literal["publish", "r
             raise zmq.ZMQError(zmq.EPROTONOSUPPORT)
         socket.bind(endpoint)
     except zmq.ZMQError as error:
-        raise PublishError(f"{what}: {_remedy(error, option)}") from error
+        kind = ConfigError if error.errno in _NO_ENDPOINT else PublishError
+        raise kind(f"{what}: {_remedy(error, option)}") from error
     return socket.get_string(zmq.LAST_ENDPOINT).rstrip("\0")
 
 
@@ -71,6 +74,6 @@ def _remedy(error: zmq.ZMQError, option: str) -> str:
         return f"permission denied; choose a port from 1024 on, or a path that you may write to, with --{option}"
     if error.errno in {zmq.EADDRNOTAVAIL, errno.ENODEV}:
         return f"this machine has no such address; choose tcp://127.0.0.1:PORT, or tcp://*:PORT, with --{option}"
-    if error.errno in {errno.EINVAL, zmq.EPROTONOSUPPORT}:
+    if error.errno in _NO_ENDPOINT:
         return f"expected tcp://ADDRESS:PORT, as in tcp://127.0.0.1:5557; choose another with --{option}"
     return f"{error.strerror}; choose another with --{option}"

@@ -182,6 +182,14 @@ def test_an_output_that_is_no_name_is_refused(tmp_path, output):
     assert "expected the name of a file" in one_line_error(done)
 
 
+def test_what_is_played_is_not_written_to(voices):
+    before = voices["desk"].read_bytes()
+    done = run("--input", voices["desk"], "--fast", "--output", voices["desk"])
+    assert done.returncode == 2
+    assert "is what is played" in one_line_error(done)
+    assert voices["desk"].read_bytes() == before
+
+
 @pytest.mark.parametrize("option", [["--camera", "0"], ["--stream", "desk"], ["--input", "x.mp4"]])
 def test_options_of_one_stream_are_refused_beside_a_fleet(tmp_path, voices, option):
     error = one_line_error(run("--config", fleet(tmp_path, voices), *option))

@@ -200,9 +200,10 @@ def test_raw_connections_get_nothing(publisher):
         assert not asker.poll(500)
 
 
-def test_nobody_is_let_in_before_the_first_client(tmp_path):
+def test_nobody_is_let_in_before_the_first_client(tmp_path, caplog):
     make_server(tmp_path / "keys")
     keys = ServerKeys.load(tmp_path / "keys")
+    assert "lists no client, so nobody can listen" in caplog.text
     assert not keys.clients
     make_client(tmp_path / "keys", "late", tmp_path)
     with Publisher(LOOPBACK, keys=keys) as publisher:
