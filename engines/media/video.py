@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import av
+import av.error
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
@@ -45,13 +46,17 @@ class VideoUnpacker:
         self._reformatter = VideoReformatter()  # a frame's own would be set up for that frame alone
 
     def push(self, frame: av.VideoFrame) -> Iterator[VideoFrame]:
-        """The picture of one more frame; none if its time is not later than the last one's."""
+        """The picture of one more frame; none if its time is not later than the last one's, or it is too damaged."""
         t = frame.time if frame.time is not None else max(self._last + self._usual_s, 0.0)
         if t <= self._last and not (self._live and t < self._last - _SET_BACK_S):
             return
+        try:
+            image = self._upright(frame)
+        except av.error.FFmpegError:  # damage that only looks like a picture
+            return
         self._last = t
         duration = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else self._usual_s
-        yield VideoFrame(t, self._upright(frame), duration)
+        yield VideoFrame(t, image, duration)
 
     def _upright(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
         """The picture as it is meant to be seen: phones store theirs turned, with the angle beside it."""

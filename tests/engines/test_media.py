@@ -282,3 +282,24 @@ def test_a_frame_that_can_not_be_converted_is_passed_over():
         blocks += unpacker.push(frame)
     assert [(round(block.t, 3), block.lost) for block in blocks[4:6]] == [(0.08, False), (0.2, True)]
     assert sum(block.samples.size for block in blocks) == 3200
+
+
+def test_a_picture_of_which_nothing_can_be_made_is_passed_over():
+    """Damage may leave a frame whose colours FFmpeg can't convert."""
+    frames = [
+        av.VideoFrame.from_ndarray(np.full((48, 64, 3), level, np.uint8), format="rgb24") for level in (10, 20, 30)
+    ]
+    for n, frame in enumerate(frames):
+        frame.pts, frame.time_base = n, Fraction(1, 25)
+    unpacker = VideoUnpacker(25.0)
+    reformat = unpacker._reformatter.reformat
+
+    class Failing:
+        def reformat(self, frame, **options):
+            if frame is frames[1]:
+                raise av.error.OSError(95, "Operation not supported")
+            return reformat(frame, **options)
+
+    unpacker._reformatter = Failing()
+    given = [picture for frame in frames for picture in unpacker.push(frame)]
+    assert [picture.t for picture in given] == [0.0, 0.08]
