@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from streamer.stopping import STOPPING
 
 __all__ = ["main"]
 
 _STDERR = 2
+_M_ARENA_MAX = -8  # of malloc.h
+_ARENAS = 2
 
 
 def main() -> None:
     """Run the command; it ends the process."""
     _open_standard_files()
     STOPPING.listen()
+    _share_memory_between_threads()
     from streamer.cli import main as run  # loading it takes longer than anyone should have to wait
 
     run()
@@ -25,6 +29,16 @@ def _open_standard_files() -> None:
     while (lowest := os.open(os.devnull, os.O_RDWR)) <= _STDERR:
         pass
     os.close(lowest)
+
+
+def _share_memory_between_threads() -> None:
+    """Keep glibc from a heap for nearly every thread: readers that come and go would leave each of them in pieces."""
+    if sys.platform == "linux":
+        import ctypes
+
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
+        if mallopt is not None:
+            mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 if __name__ == "__main__":
