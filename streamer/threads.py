@@ -42,7 +42,7 @@ class OwnedThread:
             return
         self.wait(timeout_s)
         if self._thread.is_alive():
-            _log.debug("thread %s did not end within %.1f s and is left behind", self._thread.name, timeout_s)
+            _log.warning("thread %s did not end within %.1f s and is left behind", self._thread.name, timeout_s)
 
     def _run(self) -> None:
         try:
