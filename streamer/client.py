@@ -18,9 +18,10 @@ from types import TracebackType
 import zmq
 
 from engines.errors import ConfigError, EventError
-from streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode, port_in_range
+from streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode
 from streamer.keys import load_client_keys
 from streamer.replay_protocol import replay_endpoint
+from streamer.subscribing.connecting import connect
 from streamer.subscribing.cursor import Cursor
 from streamer.subscribing.following import Following
 from streamer.subscribing.notices import Gap, Notice, SessionStarted
@@ -29,7 +30,6 @@ from streamer.subscribing.replay_client import ReplayClient
 __all__ = ["Cursor", "Gap", "Notice", "SessionStarted", "Subscriber"]
 
 RECEIVE_QUEUE = 100_000
-RECONNECT_MS = 100
 POLL_S = 0.5
 
 
@@ -140,25 +140,12 @@ class Subscriber:
             self._context = zmq.Context()
         socket = self._context.socket(zmq.SUB)
         try:
-            socket.linger = 0
             socket.rcvhwm = RECEIVE_QUEUE
-            socket.reconnect_ivl = RECONNECT_MS
-            socket.ipv6 = "[" in self._endpoint
-            if self._keys is not None:
-                self._keys.protect(socket)
             for topic in self._topics:
                 socket.subscribe(topic)
-            if not port_in_range(self._endpoint):
-                raise ConfigError(f"can't subscribe to {self._endpoint}: a port is at most 65535")
-            socket.connect(self._endpoint)
+            connect(socket, self._endpoint, self._keys, "can't subscribe to {}", f", as in {DEFAULT_ENDPOINT}")
             if self._replay is not None:
                 self._replay.check(self._context)
-        except zmq.ZMQError as error:
-            self._close(socket)
-            raise ConfigError(
-                f"can't subscribe to {self._endpoint!r}: {error.strerror}; expected tcp://ADDRESS:PORT, "
-                f"as in {DEFAULT_ENDPOINT}"
-            ) from error
         except BaseException:
             self._close(socket)
             raise

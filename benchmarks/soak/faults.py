@@ -15,7 +15,7 @@ from benchmarks.soak.server import MANNERS, FaultyServer
 __all__ = ["Fault", "Faults"]
 
 _LONGEST_S = 5.0  # of a source's misbehaviour
-_WEIGHTS = {"source": 3, "subscriber": 4, "engine": 3}
+_WEIGHTS = (3, 4, 3)  # of sources, subscribers, the engine
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Faults(threading.Thread):
         self._chance = random.Random(seed)
         self._times = sorted(self._chance.uniform(0.0, seconds) for _ in range(count))
         self._recover_at: dict[str, float] = {}
+        self._kinds = {"source": self._fail_source, "subscriber": self._fail_subscriber, "engine": self._fail_engine}
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -65,8 +66,8 @@ class Faults(threading.Thread):
                 self._stopped.wait(min(left, 0.05))
             if self._stopped.is_set() or self._process.poll() is not None:
                 return
-            what = self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
-            self.injected.append(Fault(time.monotonic(), what, getattr(self, f"_fail_{what}")()))
+            ((what, fail),) = self._chance.choices(list(self._kinds.items()), _WEIGHTS)
+            self.injected.append(Fault(time.monotonic(), what, fail()))
         while self._recover_at and not self._stopped.wait(0.05):
             self._recover()
 

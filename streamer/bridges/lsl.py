@@ -56,11 +56,8 @@ class LslBridge:
     def __enter__(self) -> Self:
         """Show the streams on the network."""
         self._offset = clock_offset(self._lsl.local_clock)
-        for stream in self._streams:
-            self._outlets[stream] = (
-                self._lsl.StreamOutlet(self._scores(stream)),
-                self._lsl.StreamOutlet(self._markers(stream)),
-            )
+        outlet = self._lsl.StreamOutlet
+        self._outlets = {s: (outlet(self._scores(s)), outlet(self._markers(s))) for s in self._streams}
         _log.info(
             "LSL streams %s, for everyone on the network", ", ".join(f"emostream-{s}-scores" for s in self._streams)
         )
@@ -88,14 +85,7 @@ class LslBridge:
             markers.push_sample([label], captured)
 
     def _scores(self, stream: str) -> Any:
-        info = self._lsl.StreamInfo(
-            f"emostream-{stream}-scores",
-            "Emotion",
-            len(self._labels),
-            self._lsl.IRREGULAR_RATE,
-            self._lsl.cf_float32,
-            f"{self._source}-{stream}-scores",
-        )
+        info = self._info(stream, "scores", "Emotion", len(self._labels), self._lsl.cf_float32)
         channels = info.desc().append_child("channels")
         for label in self._labels:
             channel = channels.append_child("channel")
@@ -106,14 +96,11 @@ class LslBridge:
         return info
 
     def _markers(self, stream: str) -> Any:
-        return self._lsl.StreamInfo(
-            f"emostream-{stream}-labels",
-            "Markers",
-            1,
-            self._lsl.IRREGULAR_RATE,
-            self._lsl.cf_string,
-            f"{self._source}-{stream}-labels",
-        )
+        return self._info(stream, "labels", "Markers", 1, self._lsl.cf_string)
+
+    def _info(self, stream: str, what: str, kind: str, channels: int, values: int) -> Any:
+        name, source = f"emostream-{stream}-{what}", f"{self._source}-{stream}-{what}"
+        return self._lsl.StreamInfo(name, kind, channels, self._lsl.IRREGULAR_RATE, values, source)
 
 
 def clock_offset(lsl_clock: Callable[[], float]) -> float:

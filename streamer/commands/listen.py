@@ -8,14 +8,15 @@ from typing import Annotated
 import typer
 
 from engines.errors import ConfigError, EmostreamError
+from streamer.commands.subscription import ClientKey, Endpoint, ServerKey, StreamName
 from streamer.events import DEFAULT_ENDPOINT
 
 __all__ = ["listen"]
 
 
 def listen(
-    endpoint: Annotated[str, typer.Argument(help="Where an emostream publishes.")] = DEFAULT_ENDPOINT,
-    stream: Annotated[str | None, typer.Option(metavar="NAME", help="Only this stream.")] = None,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
+    stream: StreamName = None,
     json: Annotated[bool, typer.Option("--json", help="Print the JSON as received.")] = False,
     timeout: Annotated[
         float | None, typer.Option(metavar="S", min=0.0, help="Give up after so many seconds without a message.")
@@ -30,10 +31,8 @@ def listen(
     cursor: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Go on behind what was printed last; needs --replay.")
     ] = None,
-    server_key: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The emostream's public key, server.key.")
-    ] = None,
-    client_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Your secret key, NAME.key_secret.")] = None,
+    server_key: ServerKey = None,
+    client_key: ClientKey = None,
 ) -> None:
     """Print the events that an emostream publishes."""
     from streamer.commands.listening import listen as listen_to

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 from typing import Literal
 
 import zmq
 
 from engines.errors import ConfigError, PublishError
+from streamer.address import is_loopback
 from streamer.events import port_in_range
 
 __all__ = ["bind", "check_reach"]
@@ -26,18 +26,11 @@ def check_reach(endpoint: str, option: Literal["publish", "replay"]) -> None:
     """
     address, colon, _ = endpoint.removeprefix("tcp://").rpartition(":")
     # What is no endpoint at all is refused when it is bound.
-    if endpoint.startswith("tcp://") and colon and not _is_loopback(address.strip("[]")):
+    if endpoint.startswith("tcp://") and colon and not is_loopback(address.strip("[]")):
         raise ConfigError(
             f"--{option} {endpoint} lets other machines listen, unencrypted; give --keys FOLDER, which "
             "`emostream keys FOLDER` makes, or say --insecure"
         )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return address == "localhost" or ipaddress.ip_address(address).is_loopback
-    except ValueError:  # a wildcard, the name of an interface or a machine
-        return False
 
 
 def bind(socket: zmq.Socket[bytes], endpoint: str, option: Literal["publish", "replay"]) -> str:

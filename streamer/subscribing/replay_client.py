@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import zmq
 
-from engines.errors import ConfigError, EventError
-from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent, decode, port_in_range
+from engines.errors import EventError
+from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
 from streamer.keys import ClientKeys
 from streamer.replay_protocol import ReplayHeader, ReplayRequest, decode_header, encode_request
+from streamer.subscribing.connecting import connect
 
 __all__ = ["ANSWER_S", "Answer", "ReplayClient"]
 
@@ -92,25 +93,7 @@ class ReplayClient:
             self.socket = None
 
     def _connect(self, context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
-        socket = context.socket(zmq.DEALER)
-        try:
-            socket.linger = 0
-            socket.reconnect_ivl = 100
-            socket.ipv6 = "[" in self._endpoint
-            if self._keys is not None:
-                self._keys.protect(socket)
-            if not port_in_range(self._endpoint):
-                raise ConfigError(f"can't ask {self._endpoint} for a replay: a port is at most 65535")
-            socket.connect(self._endpoint)
-        except zmq.ZMQError as error:
-            socket.close()
-            raise ConfigError(
-                f"can't ask {self._endpoint!r} for a replay: {error.strerror}; expected tcp://ADDRESS:PORT"
-            ) from error
-        except BaseException:
-            socket.close()
-            raise
-        return socket
+        return connect(context.socket(zmq.DEALER), self._endpoint, self._keys, "can't ask {} for a replay")
 
 
 def _read(frames: list[bytes], request: ReplayRequest) -> Answer:

@@ -1,0 +1,51 @@
+"""Connecting a socket to an endpoint that the user chose.
+
+It loads pyzmq and the standard library only.
+"""
+
+from __future__ import annotations
+
+import zmq
+
+from engines.errors import ConfigError
+from streamer.events import port_in_range
+from streamer.keys import ClientKeys
+
+__all__ = ["connect"]
+
+_RECONNECT_MS = 100
+
+
+def connect(
+    socket: zmq.Socket[bytes], endpoint: str, keys: ClientKeys | None, what: str, example: str = ""
+) -> zmq.Socket[bytes]:
+    """Connect a socket that is just made, and give it back; it is closed where that fails.
+
+    Args:
+        socket: with the options of its kind set.
+        endpoint: the server may start later.
+        keys: encrypt with them.
+        what: can't be done where this fails, with {} for the endpoint.
+        example: of an endpoint.
+
+    Raises:
+        ConfigError: the endpoint is not valid.
+    """
+    try:
+        socket.linger = 0
+        socket.reconnect_ivl = _RECONNECT_MS
+        socket.ipv6 = "[" in endpoint
+        if keys is not None:
+            keys.protect(socket)
+        if not port_in_range(endpoint):
+            raise ConfigError(f"{what.format(endpoint)}: a port is at most 65535")
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        socket.close()
+        raise ConfigError(
+            f"{what.format(repr(endpoint))}: {error.strerror}; expected tcp://ADDRESS:PORT{example}"
+        ) from error
+    except BaseException:
+        socket.close()
+        raise
+    return socket
