@@ -50,9 +50,7 @@ def test_fused_beats_voice_and_face_on_strangers(tmp_path):
         compute=Compute.best(),
     )
     strangers = Fold("strangers", prepared.dataset.subjects[:2])
-    place = run_fold(
-        FoldJob(corpus, strangers, plan, tmp_path / "fold", threads=1, keep=False)
-    )  # another test has the other core
+    place = run_fold(FoldJob(corpus, strangers, plan, tmp_path / "fold", threads=2, keep=False))
     with (place / "decisions.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     accuracy = {method.key: sum(row[method.key] == row["truth"] for row in rows) / len(rows) for method in METHODS}
