@@ -40,6 +40,7 @@ from streamer.stages.segments import SegmentQueue
 from streamer.stages.status import StatusReporter
 from streamer.stages.vision import Vision
 from streamer.stages.wall_clock import WallClock
+from streamer.stages.watching import Watcher
 from streamer.stages.worker import Served
 from streamer.threads import OwnedThread
 
@@ -89,6 +90,7 @@ class Stream:
         served: what the worker needs of it.
         opened: set once its sources are open.
         failure: what ended it, if it did not end by itself.
+        watchers: who sees and hears what it does; to be complete before `start`.
     """
 
     def __init__(self, config: StreamConfig, around: Surroundings) -> None:
@@ -97,6 +99,7 @@ class Stream:
         self.meters = Meters()
         self.opened = threading.Event()
         self.failure: BaseException | None = None
+        self.watchers: list[Watcher] = []
         self._config, self._around = config, around
         self._late_s = config.av_offset_ms / 1000.0
         self._stop = threading.Event()
@@ -195,9 +198,9 @@ class Stream:
         threads = []
         if inlets.frames is not None and inlets.faces is not None:
             tracker = FaceTracker(self._around.detector())
-            vision = Vision(tracker, inlets.frames, inlets.faces, self.meters, self._late_s)
+            vision = Vision(tracker, inlets.frames, inlets.faces, self.meters, self._late_s, self.watchers)
             threads.append(self._make_thread("vision", vision.run))
-        segmenting = Segmenting(inlets, self.served.segments, self.meters, options)
+        segmenting = Segmenting(inlets, self.served.segments, self.meters, options, self.watchers)
         threads.append(self._make_thread("segmenting", segmenting.run))
         return threads + [self._make_thread(*self._reading(each, inlets, playback)) for each in chosen]
 

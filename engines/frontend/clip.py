@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from engines.frontend.crop import Eyes
 from engines.frontend.grid import tick_seconds
 from engines.frontend.settings import CLIP_FRAMES
 
@@ -32,6 +33,7 @@ class FrameFace:
         box: x, y, width, height of the face in pixels of the frame; None without a face.
         crop: uint8 [150, 110, 3], RGB, eyes aligned; None without a face.
         brightness: mean grey level of the frame, 0 to 255.
+        eyes: x, y of both eyes in pixels of the frame, the left one in the picture first; None without a face.
     """
 
     t: float
@@ -39,6 +41,7 @@ class FrameFace:
     box: tuple[int, int, int, int] | None
     crop: npt.NDArray[np.uint8] | None
     brightness: float
+    eyes: Eyes | None = None
 
 
 class TickTrack:

@@ -59,7 +59,8 @@ class FaceTracker:
         if self._track is None:
             return FrameFace(t, (width, height), None, None, brightness)
         x, y, w, h = (round(v) for v in self._track.box)
-        return FrameFace(t, (width, height), (x, y, w, h), align(image, self._track.points), brightness)
+        points = self._track.points
+        return FrameFace(t, (width, height), (x, y, w, h), align(image, points), brightness, points)
 
     def _follow(self, t: float, image: Image) -> _Track | None:
         track = self._track

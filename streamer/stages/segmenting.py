@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from engines.frontend.clip import FrameFace
@@ -23,6 +24,7 @@ from streamer.stages.clock import LiveClock, RecordedClock, StreamClock
 from streamer.stages.inlets import Inlets
 from streamer.stages.meters import Meters
 from streamer.stages.segments import SegmentQueue, TimedSegment
+from streamer.stages.watching import Watcher
 
 __all__ = ["Segmenting", "SegmentingOptions"]
 
@@ -80,10 +82,12 @@ class Segmenting:
         segments: SegmentQueue,
         meters: Meters,
         options: SegmentingOptions,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         """Read sound and faces from `inlets`; write `segments`."""
         self._audio, self._faces, self._condition = inlets.audio, inlets.faces, inlets.condition
         self._segments, self._meters, self._options = segments, meters, options
+        self._watchers = watchers
         self._segmenter = Segmenter(audio=self._audio is not None, video=self._faces is not None)
         self._audio_lateness, self._video_lateness = _Lateness(), _Lateness()
         self._next_frame = float("-inf")  # grid time before which no frame will come
@@ -204,6 +208,8 @@ class Segmenting:
         self._meters.audio_s.add(block.samples.size / SAMPLE_RATE)
         self._meters.levels.hear(block.samples)
         self._meters.levels.speech = self._segmenter.speaking
+        for watcher in self._watchers:
+            watcher.on_sound(block)
 
     def _look(self, face: FrameFace) -> None:
         t = self._clock.to_grid(face.t)

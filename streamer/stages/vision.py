@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 
@@ -11,6 +13,7 @@ from engines.frontend.face import FaceTracker
 from engines.media.video import VideoFrame
 from streamer.queues import Inlet, Pause
 from streamer.stages.meters import Meters
+from streamer.stages.watching import Watcher
 from streamer.threads import yield_to_others
 
 __all__ = ["Vision"]
@@ -26,10 +29,11 @@ class Vision:
         faces: Inlet[FrameFace | Pause],
         meters: Meters,
         late_s: float,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         """Read `frames`, write `faces`; the camera delivers `late_s` seconds later than its times say."""
         self._tracker, self._frames, self._faces, self._meters = tracker, frames, faces, meters
-        self._late_s = late_s
+        self._late_s, self._watchers = late_s, watchers
 
     def run(self) -> None:
         """Work until the frames end; then the faces end too."""
@@ -51,5 +55,7 @@ class Vision:
                 self._meters.faces.add()
             if not self._faces.put(face):
                 return
+            for watcher in self._watchers:
+                watcher.on_picture(replace(frame, t=t), face)
         end = self._frames.end
         self._faces.close(end=None if end is None else end - self._late_s)

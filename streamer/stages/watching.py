@@ -1,0 +1,25 @@
+"""Whoever sees and hears what a stream does, beside recognition: a page that shows it, a recording."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engines.frontend.clip import FrameFace
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+
+__all__ = ["Watcher"]
+
+
+class Watcher(Protocol):
+    """Is told in the stream's own threads, so it neither waits nor raises, and changes nothing it is given.
+
+    Times are those of the stream's source: monotonic ones of a live source, media times of a recording. Those of
+    pictures are free of the camera's delay (`av_offset_ms`).
+    """
+
+    def on_picture(self, frame: VideoFrame, face: FrameFace) -> None:
+        """Take a picture, and what vision saw in it."""
+
+    def on_sound(self, block: AudioBlock) -> None:
+        """Take a block of sound."""
