@@ -14,6 +14,7 @@ import typer
 
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
+from streamer.commands import devices as devices_command
 from streamer.commands import engines as engines_command
 from streamer.commands import health as health_command
 from streamer.commands import keys as keys_command
@@ -52,6 +53,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engines_command.app, name="engines")
+app.command()(devices_command.devices)
 app.command()(listen_command.listen)
 app.command()(health_command.health)
 app.command()(keys_command.keys)
@@ -250,14 +252,6 @@ def _emostream(
             log_json=log_json,
         )
     )
-
-
-@app.command()
-def devices() -> None:
-    """List the cameras and microphones of this machine."""
-    from streamer.commands.devices import describe_devices
-
-    typer.echo(describe_devices())
 
 
 def main() -> None:

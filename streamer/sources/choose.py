@@ -17,7 +17,7 @@ from streamer.sources.microphone import Microphone
 from streamer.sources.network_stream import NetworkStream
 from streamer.sources.recording import Recording
 
-__all__ = ["Chosen", "open_sources"]
+__all__ = ["Chosen", "choose", "open_sources"]
 
 _log = logging.getLogger("emostream")
 
@@ -48,7 +48,7 @@ def open_sources(config: StreamConfig, *, fast: bool) -> list[Chosen]:
     """
     opened: list[Chosen] = []
     try:
-        for chosen in _choose(config):
+        for chosen in choose(config):
             try:
                 chosen.source.open()
             except SourceError as error:
@@ -71,7 +71,12 @@ def open_sources(config: StreamConfig, *, fast: bool) -> list[Chosen]:
     return opened
 
 
-def _choose(config: StreamConfig) -> list[Chosen]:
+def choose(config: StreamConfig) -> list[Chosen]:
+    """The sources that the options name, not open yet.
+
+    Raises:
+        SourceError: a file or URL can't be read, or has none of what is wanted.
+    """
     if config.input is not None:
         return _of_medium(config.input, audio=True, video=True)
     chosen = []
