@@ -19,6 +19,7 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples docs/building
 	$(BIN)/lint-imports
 
 docs: $(VENV)/docs

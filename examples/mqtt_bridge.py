@@ -20,9 +20,11 @@ import queue
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.reasoncodes import ReasonCode
 
 from streamer.client import Subscriber
-from streamer.events import DEFAULT_ENDPOINT, EmotionEvent, StatusEvent
+from streamer.events import DEFAULT_ENDPOINT, EmotionEvent, UtteranceEvent
 from streamer.subscribing.cursor_file import read_cursors, write_cursors
 
 
@@ -33,7 +35,7 @@ class Broker:
         """Begin to connect; a broker that can't be reached is tried again."""
         self._bridge = f"{options.prefix}/bridge"
         self._confirmed: queue.SimpleQueue[int] = queue.SimpleQueue()  # numbers of messages
-        client = self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client = self._client = mqtt.Client(CallbackAPIVersion.VERSION2)
         client.on_connect = self._on_connect
         client.on_connect_fail = lambda *_: print("the broker can't be reached; trying again", flush=True)
         client.on_disconnect = lambda _client, _data, _flags, reason, _more: print(f"broker: {reason}", flush=True)
@@ -59,7 +61,7 @@ class Broker:
         self._client.loop_stop()
 
     def _on_connect(
-        self, client: mqtt.Client, _data: object, _flags: object, reason: mqtt.ReasonCode, _more: object
+        self, client: mqtt.Client, _data: object, _flags: object, reason: ReasonCode, _more: object
     ) -> None:
         print(f"broker: {reason}", flush=True)
         client.publish(self._bridge, "online", qos=1, retain=True)
@@ -71,7 +73,7 @@ def bridge(broker: Broker, options: argparse.Namespace) -> None:
     cursors = read_cursors(options.cursor) if options.cursor else []
     with Subscriber(options.endpoint, stream=options.stream, replay=True, cursor=cursors) as events:
         for event in events:
-            if isinstance(event, StatusEvent):
+            if not isinstance(event, (EmotionEvent, UtteranceEvent)):
                 continue
             broker.send(f"{options.prefix}/{event.stream}/{event.type}", events.message)
             label = event.label or "none"

@@ -23,7 +23,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 def marked(image: Image, face: FrameFace | None) -> Image:
     """A copy of a picture, uint8 [height, width, 3] in BGR, with the box of the face and its eyes drawn into it."""
-    drawn = image.copy()
+    drawn: Image = image.copy()
     if face is not None and face.box is not None:
         x, y, width, height = face.box
         line = max(2, image.shape[1] // 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib
 
@@ -29,7 +30,7 @@ _FIGURES: dict[str, Callable[[], Figure]] = {
 
 def draw_all() -> dict[str, str]:
     """Each figure's name and SVG; equal code gives equal bytes."""
-    style = {"font.family": "DejaVu Sans", "font.size": 9, "svg.hashsalt": "emostream", "svg.fonttype": "path"}
+    style: Any = {"font.family": "DejaVu Sans", "font.size": 9, "svg.hashsalt": "emostream", "svg.fonttype": "path"}
     found = {}
     with plt.rc_context(style):
         for name, draw in _FIGURES.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 
 from engines.frontend.clip import FrameFace, sixteen
@@ -23,7 +24,7 @@ def draw_clip() -> Figure:
     seen = _faces()
     kept = sixteen(seen)
     figure = plt.figure(figsize=(8.4, 3.1), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(1, 1.5))
+    above, below = np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.5)))
     axes = above.subplots()
     for number, face in enumerate(seen):
         inside = face in kept

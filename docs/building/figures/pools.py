@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 from engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_start
 from engines.frontend.settings import SAMPLE_RATE
 from engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES
-from engines.heads import HEAD_NAMES
+from engines.heads import HEAD_NAMES, HeadName
 from engines.pooling import Features, Pools
 from streamer.stages.interpreter import UtteranceTracker
 
@@ -20,7 +20,7 @@ __all__ = ["draw_pools"]
 _SECONDS = 6.0
 _SPEECH = ((0.7, 1.9), (2.4, 3.4))  # the pause between is shorter than 0.8 s
 _FACE = ((0.0, 1.9), (3.0, _SECONDS))
-_COLOURS = {"audio": "C0", "video": "C1", "fused": "C2", None: "0.85"}
+_COLOURS: dict[str | None, str] = {"audio": "C0", "video": "C1", "fused": "C2", None: "0.85"}
 _ONE = np.ones(1, np.float32)
 
 
@@ -68,7 +68,7 @@ def _segment(axes: Axes, start: float, spoken: list[bool], pools: Pools | None) 
     ticks = [_within(_FACE, start + n / 30) for n in range(20)]
     face = 2 * sum(ticks) >= len(ticks)
     features = Features(_ONE if voice else None, _ONE if face else None, _ONE if voice and face else None)
-    head = features.head and ("video" if face else None)  # outside utterances the face speaks alone
+    head: HeadName | None = "video" if face else None  # outside utterances the face speaks alone
     if pools is not None:
         pools.add(features)
         head = pools.head if features.head else None
