@@ -42,7 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _group(item: pytest.Item) -> str:
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    alone = folder in ("engines", "trainer", "fuzz") or (folder == "streamer" and item.path.stem not in _LIVE)
+    alone = folder in ("engines", "trainer", "fuzz", "examples", "docs") or (
+        folder == "streamer" and item.path.stem not in _LIVE
+    )
     return item.path.stem if alone else "live"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,8 +37,9 @@ class Sight:
         faces: what it found in the last one with a face, and that picture; None where there was none.
     """
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing; `clock` tells when a picture came, in seconds."""
+        self._clock = clock
         self.first: float | None = None
         self.frame: VideoFrame | None = None
         self.frames = 0
@@ -53,7 +55,7 @@ class Sight:
     def put(self, item: VideoFrame | Pause) -> bool:
         """Take a picture."""
         if isinstance(item, VideoFrame):
-            self._newest = time.monotonic()
+            self._newest = self._clock()
             self.frames += 1
             self.frame = item
             if self.first is None:

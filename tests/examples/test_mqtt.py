@@ -30,16 +30,16 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 
 class Mosquitto:
-    """A broker that keeps what it was given while it is away."""
+    """A broker that keeps what it was given while it is away; `more` are lines of its configuration."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "allow_anonymous true") -> None:
         needed("mosquitto", package="Debian's mosquitto")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self._settings = folder / "mosquitto.conf"
         self._settings.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
+            f"listener {self.port} 127.0.0.1\n{more}\nmax_queued_messages 0\n"
             f"persistence true\npersistence_location {folder}/\nuser root\n"
         )
 
@@ -148,3 +148,35 @@ def test_nothing_is_lost_where_broker_and_bridge_die(
     numbers = [json.loads(message)["seq"] for message in dict.fromkeys(listener.events)]
     assert numbers == list(range(numbers[0], len(broadcast.sent)))
     assert all(isinstance(event, EmotionEvent) or event.type == "utterance" for event in broadcast.sent)
+
+
+def run_openssl(*words: object) -> None:
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=30)
+
+
+def test_an_encrypted_broker_with_passwords(events: list[Result], tmp_path: Path):
+    """With the right password events go through; with a wrong one the broker's answer is said."""
+    needed("mosquitto", "mosquitto_passwd", package="Debian's mosquitto")
+    needed("openssl", package="Debian's openssl")
+    key, certificate, passwords = tmp_path / "broker.key", tmp_path / "broker.pem", tmp_path / "passwords"
+    curve = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    run_openssl("req", "-x509", "-newkey", *curve, "-nodes", "-days", 2, "-keyout", key, "-out", certificate, *names)
+    subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, "lab", "secret"], check=True, capture_output=True)
+    broker = Mosquitto(
+        tmp_path, f"allow_anonymous false\npassword_file {passwords}\ncertfile {certificate}\nkeyfile {key}"
+    )
+    broker.start()
+    try:
+        with Broadcast(events, f"ipc://{tmp_path}/events", replay=f"ipc://{tmp_path}/events-replay") as broadcast:
+            command_line = command(broadcast, broker, "--broker", "localhost", "--tls", "--user", "lab")
+            trusted = {"SSL_CERT_FILE": str(certificate)}
+            with running(*command_line, env=trusted | {"MQTT_PASSWORD": "wrong"}) as bridge:
+                bridge.wait_for(lambda: "broker: Not authorized" in bridge.lines)
+            cursor = tmp_path / "cursor.json"
+            with running(*command_line, "--cursor", cursor, env=trusted | {"MQTT_PASSWORD": "secret"}) as bridge:
+                bridge.wait_for(cursor.exists)  # it is written once the broker has confirmed an event
+    finally:
+        broker.stop()
+    assert bridge.lines == ["broker: Success"]
+    assert bridge.errors == []

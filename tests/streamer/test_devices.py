@@ -64,7 +64,7 @@ def test_each_camera_is_tried_and_pictured(clip, tmp_path):
     assert done.returncode == 0, done.stderr
     lines = [line.strip() for line in done.stdout.splitlines()]
     shown = lines[lines.index("0  demo") + 1]
-    assert re.match(r"640 x 480, (2[0-9]|1[0-9]) pictures a second; brightness \d+ of 255: good; a face, \d+ ", shown)
+    assert re.match(r"640 x 480, \d+ pictures a second; brightness \d+ of 255: good; a face, \d+ ", shown)
     assert "no face found" in lines[lines.index("1  wall") + 1]
     assert lines[lines.index("2  gone") + 1].startswith("camera 2 can't be opened: ")
     for key, size in ((0, (480, 640, 3)), (1, (240, 320, 3))):
@@ -190,18 +190,20 @@ def test_hearing_in_words():
 
 
 def see(image: np.ndarray, *, fps: float = 30.0) -> Sight:
-    sight = Sight()
-    for n in range(4):
-        sight.put(VideoFrame(n / fps, image))
+    times = [100.0 + n / fps for n in range(4)]
+    sight = Sight(iter(times).__next__)
+    for t in times:
+        sight.put(VideoFrame(t, image))
         sight.look()
-        time.sleep(1 / fps)
     return sight
 
 
 def test_sight_in_words():
     dark, wall = np.full((240, 320, 3), 5, np.uint8), np.full((240, 320, 3), 120, np.uint8)
     assert "brightness 5 of 255: too dark; no face found; light your face from the front" in sight_line(see(dark))
-    assert "brightness 120 of 255: good; no face found: look straight into it" in sight_line(see(wall))
+    assert sight_line(see(wall)).startswith(
+        "320 x 240, 30 pictures a second; brightness 120 of 255: good; no face found: "
+    )
     assert re.search(r"good; a face, \d+ pixels wide$", sight_line(see(portrait())))
     assert sight_line(see(portrait(), fps=5.0)).endswith("fewer pictures where there is little light")
 
