@@ -77,7 +77,7 @@ def _names(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return _code(_argument(parameter))
     value = "" if parameter.is_flag else f" {parameter.metavar or parameter.name.upper()}"
-    return _code(f"{', '.join((*parameter.opts, *parameter.secondary_opts))}{value}")
+    return _code(", ".join((*parameter.opts, *parameter.secondary_opts)), value)
 
 
 def _argument(parameter: Any) -> str:
@@ -95,9 +95,10 @@ def _default(parameter: Any) -> str:
     return _code("yes" if default is True else f"{default:g}" if isinstance(default, float) else str(default))
 
 
-def _code(text: str) -> str:
-    """Code in the cell of a table, which an upright bar would end, even between backticks."""
-    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>"
+def _code(text: str, more: str = "") -> str:
+    """Code in the cell of a table, which an upright bar would end, even in backticks; `more` may be broken at it."""
+    whole, broken = (html.escape(part).replace("|", "&#124;") for part in (text, more))
+    return f'<code><span class="option">{whole}</span>{broken.replace("&#124;", "&#124;<wbr>")}</code>'
 
 
 def _cell(text: str) -> str:

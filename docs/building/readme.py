@@ -42,7 +42,7 @@ def insert(markdown: str, readme: str, page: str) -> str:
         found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", readme, re.MULTILINE | re.DOTALL)
         if found is None:
             raise PluginError(f"{page}: README.md has no section {title!r}")
-        return _LINK.sub(_link, found[1].strip())
+        return _LINK.sub(_link, found[1].strip("\n"))  # a section may begin with code, which is indented
 
     return _MARKER.sub(section, markdown)
 

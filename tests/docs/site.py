@@ -26,6 +26,7 @@ class Page:
         loads: what a browser asks for by itself.
         inline: text of its scripts and styles.
         text: all that is read.
+        code: what of it is in blocks of code.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Page:
     loads: list[str] = field(default_factory=list)
     inline: list[str] = field(default_factory=list)
     text: str = ""
+    code: str = ""
 
 
 class _Reader(HTMLParser):
@@ -41,10 +43,12 @@ class _Reader(HTMLParser):
         super().__init__()
         self.page = page
         self._inside = ""
+        self._in_block = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         self._inside = tag if tag in ("script", "style") else ""
+        self._in_block |= tag == "pre"
         self.page.ids |= {given[name] for name in ("id", "name") if name in given and tag != "meta"}
         if tag == "a" and "href" in given:
             self.page.links.append(given["href"])
@@ -58,12 +62,14 @@ class _Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = ""
+        self._in_block &= tag != "pre"
 
     def handle_data(self, data: str) -> None:
         if self._inside:
             self.page.inline.append(data)
         else:
             self.page.text += data
+            self.page.code += data if self._in_block else ""
 
 
 def read_site(folder: Path) -> dict[Path, Page]:

@@ -103,6 +103,22 @@ def test_every_field_of_every_event_is_told(pages: dict[Path, Page]):
                 assert each.get("description", "") in page.text
 
 
+def test_the_readmes_code_is_code(pages: dict[Path, Page]):
+    """Sections of the README may begin with code, or have it between lists and tables."""
+    wanted = [
+        title
+        for page in (ROOT / "docs").glob("*.md")
+        for title in re.findall(r"<!-- README: (.+) -->", page.read_text())
+    ]
+    assert len(wanted) > 10
+    sections = re.split(r"^## (.+)\n", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    told = dict(zip(sections[1::2], sections[2::2], strict=True))
+    code = "\n".join(page.code for page in pages.values())
+    lines = [line for title in wanted for line in told[title].splitlines() if line.startswith("    ")]
+    assert len(lines) > 30
+    assert [line for line in lines if line[4:].rstrip() not in code] == []
+
+
 def test_figures_are_there(site: Path, pages: dict[Path, Page]):
     assert {file.stem for file in (site / "figures").glob("*.svg")} == {"chain", "windows", "clip", "pools"}
     shown = {Path(load).stem for load in pages[Path("how-it-works.html")].loads if "figures/" in load}
