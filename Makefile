@@ -23,7 +23,7 @@ lint: $(VENV)/ready
 	$(BIN)/lint-imports
 
 docs: $(VENV)/docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.latency --preset compact
