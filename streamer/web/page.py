@@ -20,6 +20,7 @@ from engines.bundle import Manifest
 from engines.errors import ConfigError, PublishError
 from streamer.address import Address, is_loopback
 from streamer.events import Event
+from streamer.logs import AS_IT_IS
 from streamer.stream import Stream
 from streamer.threads import yield_to_others
 from streamer.web.access import Access
@@ -107,7 +108,7 @@ class LivePage:
         self._thread.start()
         name = host if is_loopback(host) else _reachable(host)
         self.url = f"{scheme}://{f'[{name}]' if ':' in name else name}:{bound.getsockname()[1]}/#{token}"
-        _log.info("live page on %s", self.url)
+        _log.info("live page on %s", self.url, extra=AS_IT_IS)
         return self
 
     def __exit__(

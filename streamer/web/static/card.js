@@ -12,8 +12,8 @@ const REASONS = {
 const STATES = { lost: "lost", ended: "ended", waiting: "waiting" };
 const QUIETEST_DB = -70;
 
-const percent = (score) => (score === undefined || score === null ? "–" : `${Math.round(100 * score)} %`);
-const milliseconds = (value) => (value === null || value === undefined ? "–" : `${Math.round(value)} ms`);
+const percent = (score) => (score === undefined || score === null ? "-" : `${Math.round(100 * score)} %`);
+const milliseconds = (value) => (value === null || value === undefined ? "-" : `${Math.round(value)} ms`);
 
 export class Card {
   constructor({ name, browser }, labels, token) {
@@ -59,7 +59,7 @@ export class Card {
     this.meter.setAttribute("aria-valuenow", Math.round(level));
     this.meter.setAttribute("aria-valuetext", audio_dbfs === null ? "no sound" : `${Math.round(level)} decibels`);
     this.parts.voice.classList.toggle("speaking", speech === true);
-    this.parts.speech.textContent = audio_dbfs === null ? "–" : speech ? "speech" : "no speech";
+    this.parts.speech.textContent = audio_dbfs === null ? "-" : speech ? "speech" : "no speech";
   }
 
   draw() {
@@ -95,7 +95,7 @@ export class Card {
 
   #drawScores() {
     const { event } = this;
-    this.parts.label.textContent = event?.label ?? "–";
+    this.parts.label.textContent = event?.label ?? "-";
     this.parts.head.textContent = event ? this.#told(event) : "nothing yet";
     for (const { label, row, pooled, alone, total, segment } of this.rows) {
       const score = event?.scores?.[label];
@@ -138,9 +138,9 @@ export class Card {
       "latency": milliseconds(event?.latency_ms),
       "latency, half": milliseconds(status?.latency_ms?.p50),
       "latency, 99 %": milliseconds(status?.latency_ms?.p99),
-      "pictures": status ? `${status.rates.frames_per_s.toFixed(1)} a second` : "–",
-      "segments": status ? `${status.rates.segments_per_s.toFixed(1)} a second` : "–",
-      "dropped": dropped ? `${dropped.segments} segments, ${dropped.frames} pictures, ${Math.round(dropped.audio_ms)} ms of sound` : "–",
+      "pictures": status ? `${status.rates.frames_per_s.toFixed(1)} a second` : "-",
+      "segments": status ? `${status.rates.segments_per_s.toFixed(1)} a second` : "-",
+      "dropped": dropped ? `${dropped.segments} segments, ${dropped.frames} pictures, ${Math.round(dropped.audio_ms)} ms of sound` : "-",
     };
     this.parts.figures.replaceChildren(...Object.entries(figures).map(([name, value]) => {
       const pair = document.createElement("div");

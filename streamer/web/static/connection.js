@@ -2,6 +2,7 @@
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
+const SERVER_ENDS = 1012; // "service restart" of the registry of close codes
 
 /** Subprotocols that carry the token: they are in no address and no log. */
 export function protocols(token) {
@@ -13,7 +14,7 @@ export function address(path) {
 }
 
 export class Connection {
-  /** handlers: onText(object), onPicture(about, blob), onState(state, pauseSeconds); state: connected, lost */
+  /** handlers: onText(object), onPicture(about, blob), onState(state, pauseSeconds); state: connected, ended, lost */
   constructor(token, handlers) {
     this.token = token;
     this.handlers = handlers;
@@ -53,8 +54,8 @@ export class Connection {
       if (typeof data === "string") this.handlers.onText(JSON.parse(data));
       else this.#unpack(data);
     };
-    socket.onclose = () => {
-      this.handlers.onState("lost", this.pause / 1000);
+    socket.onclose = ({ code }) => {
+      this.handlers.onState(code === SERVER_ENDS ? "ended" : "lost", this.pause / 1000);
       setTimeout(() => this.#open(), this.pause);
       this.pause = Math.min(2 * this.pause, LONGEST_PAUSE_MS);
     };

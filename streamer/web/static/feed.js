@@ -37,7 +37,7 @@ export class Feed {
 
   #idleText() {
     const names = { audio: "microphone", video: "camera" };
-    return `Use this device’s ${["video", "audio"].filter((m) => this.wanted.includes(m)).map((m) => names[m]).join(" and ")}`;
+    return `Use this device's ${["video", "audio"].filter((m) => this.wanted.includes(m)).map((m) => names[m]).join(" and ")}`;
   }
 
   async #begin() {

@@ -98,6 +98,7 @@ if (token) {
     onPicture: show,
     onState: (state, pause) => {
       if (state === "connected") say("Connected", state);
+      else if (state === "ended") say(`emostream has ended; trying again in ${pause} s, in case it is started anew`, "lost");
       else say(`emostream does not answer, or does not know this address; trying again in ${pause} s`, state);
     },
   });
