@@ -32,7 +32,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _HELP = """Watch a face, hear a voice, and publish about three emotion events a second over ZeroMQ.
 
 Without options: camera 0 and the default microphone. Nothing leaves this machine unless --publish says so, and
-pictures and sound are never stored or sent.
+pictures and sound are neither stored nor sent, but for the page of --web.
 """
 
 _EXIT_CODES = (
