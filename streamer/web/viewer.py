@@ -20,7 +20,7 @@ _TICK_S = 1.0 / 15.0  # between pictures of one stream
 _LEVELS_S = 0.1
 _IDLE_S = 1.0
 _UNSEEN = 2  # pictures of a stream on the way to a viewer: more would only be late
-_WAITING = 4000  # events for a viewer that doesn't take them, which is then let go
+_WAITING = 2000  # new events for a viewer that takes them too slowly, which is then let go
 _SEND_S = 20.0  # for one message to get on its way
 _TOO_SLOW = 1013  # try again later (RFC 6455's registry of close codes)
 
@@ -36,6 +36,7 @@ class Viewer:
         self._socket, self._audience, self._about = socket, audience, about
         self._loop = asyncio.get_running_loop()
         self._events: deque[str] = deque()
+        self._most = _WAITING
         self._something = asyncio.Event()
         self._looking = False
         self._sent = dict.fromkeys(audience.scenes, 0)  # numbers of pictures
@@ -49,8 +50,8 @@ class Viewer:
     async def run(self) -> None:
         """Serve until the viewer goes, or is too slow."""
         await self._socket.accept(subprotocol=PROTOCOL)
-        for message in (json.dumps(self._about), *self._audience.join(self), '{"type": "caught-up"}'):
-            self._events.append(message)
+        self._events.extend((json.dumps(self._about), *self._audience.join(self), '{"type": "caught-up"}'))
+        self._most += len(self._events)
         hearing = asyncio.create_task(self._hear())
         try:
             await self._speak(hearing)
@@ -69,8 +70,10 @@ class Viewer:
 
     async def _speak(self, hearing: asyncio.Task[None]) -> None:
         levels_at = 0.0
-        while not hearing.done() and len(self._events) <= _WAITING:
+        while not hearing.done():
             while self._events:
+                if len(self._events) > self._most:
+                    return
                 await self._send(self._socket.send_text(self._events.popleft()))
             if self._looking:
                 if (now := self._loop.time()) >= levels_at:
