@@ -141,6 +141,7 @@ class LivePage:
         return uvicorn.Config(
             app,
             log_config=None,
+            log_level="error",  # what clients do wrong is theirs
             access_log=False,
             server_header=False,
             lifespan="off",

@@ -36,8 +36,12 @@ class Served:
 
     def connect(self, path: str, **changed: Any) -> ClientConnection:
         """A WebSocket as the page opens it, but for what is changed."""
-        options = {"origin": f"http://{self.host}", "subprotocols": ["emostream.v1", f"token.{self.token}"]}
-        return connect(f"ws://{self.host}{path}", max_size=None, **(options | changed))
+        options = {
+            "uri": f"ws://{self.host}",
+            "origin": f"http://{self.host}",
+            "subprotocols": ["emostream.v1", f"token.{self.token}"],
+        } | changed
+        return connect(options.pop("uri") + path, max_size=None, close_timeout=1.0, **options)
 
 
 @contextmanager

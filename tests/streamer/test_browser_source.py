@@ -64,20 +64,22 @@ def give(socket: ClientConnection, clip, seconds: float = 100.0) -> None:
 def test_a_browser_is_understood_as_the_file_it_plays(clip):
     expected = emotions(events_of("--input", clip, "--fast"))
     with served("--input", "browser") as page, page.connect("/live") as viewer:
-        assert watch(viewer, until_segments=3).of("emotion")[-1]["reason"] == {"audio": "no_voice", "video": "no_face"}
+        assert watch(viewer, until_segments=3).of("emotion")[-1]["reason"] == {
+            "audio": "source_lost",
+            "video": "source_lost",
+        }
         with page.connect("/feed/default") as browser:
             giving = threading.Thread(target=give, args=(browser, clip))
             giving.start()
-            seen = watch(viewer, until_segments=19)
+            seen = watch(viewer, until_segments=24)
             giving.join()
         after = watch(viewer, until_segments=12).of("emotion")
-    given = [event for event in seen.of("emotion") if event["label"] is not None]
-    labels = [event["label"] for event in expected if event["label"] is not None]
-    assert len(given) >= len(labels) - 4
-    # The grid of the session began before the clip, so segments lie elsewhere in it; a person's joy does not.
-    assert given[-1]["label"] == labels[-1] == "joy"
-    assert given[-1]["head"] == "fused"
-    assert abs(given[-1]["scores"]["joy"] - max(e["scores"]["joy"] for e in expected if e["scores"])) < 0.25
+    given = [event for event in seen.of("emotion") if event["head"] == "fused"]
+    assert len(given) >= len(expected) - 4
+    # The session's grid began before the clip, so that its segments lie elsewhere in it: what they say differs little.
+    assert given[-1]["label"] == expected[-1]["label"]
+    for label, score in expected[-1]["scores"].items():
+        assert abs(given[-1]["scores"][label] - score) < 0.1
     assert max(event["latency_ms"] for event in given) < 1000.0
     assert after[-1]["reason"] == {"audio": "source_lost", "video": "source_lost"}
     lost = [line for line in page.said if "was lost: the page was closed" in line]
@@ -93,11 +95,11 @@ def test_one_browser_at_a_time_and_the_next_one_after_it(clip):
             assert closed.value.rcvd.code == 4409
             assert closed.value.rcvd.reason == "another browser gives its camera and microphone to this stream"
             give(first, clip, seconds=2.0)  # closed in the middle of an utterance
-        time.sleep(0.2)
+        time.sleep(1.5)
         with page.connect("/feed/default") as third:
             giving = threading.Thread(target=give, args=(third, clip))
             giving.start()
-            seen = watch(viewer, until_segments=26)
+            seen = watch(viewer, until_segments=32)
             giving.join()
     assert len(seen.of("utterance")) >= 1
     assert seen.of("emotion")[-1]["modalities"]["video"]

@@ -10,8 +10,9 @@ import os
 import re
 import shutil
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
@@ -94,6 +95,14 @@ def opened(context: Browser | BrowserContext, url: str, **options: object) -> It
     assert not [text for text in complaints if not expected.search(text)]
 
 
+def wait_until(page: Page, expression: str) -> None:
+    """Wait for something; Playwright's own way needs `eval`, which the page's policy forbids."""
+    deadline = time.monotonic() + 30.0
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
 def keep(page: Page, name: str) -> None:
     if folder := os.environ.get("EMOSTREAM_SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
@@ -120,7 +129,7 @@ def test_the_page_shows_what_the_events_say(clip, browser):
         expect(page.locator("#connection")).to_have_text("Connected")
         expect(page.locator(".picture.has")).to_be_visible()
         before = page.evaluate("document.querySelector('.chart canvas').toDataURL()")
-        page.wait_for_function("window.drawn.length >= 20")
+        wait_until(page, "window.drawn.length >= 20")
         assert page.evaluate("document.querySelector('.chart canvas').toDataURL()") != before
         drawn = page.evaluate("window.drawn")
         page.close()
@@ -152,15 +161,17 @@ def percent(scores: dict[str, float], label: str) -> str:
     return f"{round_half_up(100 * scores[label])} %"
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_it_is_fit_for_all(clip, browser, size):
-    with served("--input", clip) as session, opened(browser, session.url, **SIZES[size]) as page:
-        expect(page.locator(".label")).not_to_have_text("-")
-        expect(page.locator(".picture.has")).to_be_visible()
-        page.wait_for_timeout(9000)  # for lines to look at
-        keep(page, f"page-{size}")
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        assert violations(page) == []
+def test_it_is_fit_for_all(clip, browser):
+    with served("--input", clip) as session, ExitStack() as pages:
+        for size, options in SIZES.items():
+            page = pages.enter_context(opened(browser, session.url, **options))
+            expect(page.locator(".label")).not_to_have_text("-")
+            expect(page.locator(".picture.has")).to_be_visible()
+            if size == "light":
+                page.wait_for_timeout(7000)  # for lines to look at
+            keep(page, f"page-{size}")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            assert violations(page) == []
 
 
 def test_a_fleet_and_the_keyboard(clip, browser, tmp_path):
@@ -184,7 +195,7 @@ def test_a_fleet_and_the_keyboard(clip, browser, tmp_path):
         page.wait_for_timeout(1500)
         assert page.locator(".figures").first.inner_text() == before
         page.keyboard.press("Enter")
-        page.wait_for_function(f"document.querySelector('.figures').innerText !== {json.dumps(before)}")
+        wait_until(page, f"document.querySelector('.figures').innerText !== {json.dumps(before)}")
 
 
 def test_it_finds_its_way_back(clip, browser, tmp_path):
@@ -201,7 +212,7 @@ def test_it_finds_its_way_back(clip, browser, tmp_path):
     with served("--input", clip, web=where) as session:
         assert session.url == url
         expect(page.locator("#connection")).to_have_text("Connected", timeout=20_000)
-        page.wait_for_function("/^[1-9] segments/.test(document.querySelector('.chart').getAttribute('aria-label'))")
+        wait_until(page, "/^[1-9] segments/.test(document.querySelector('.chart').getAttribute('aria-label'))")
     page.close()
 
 
@@ -236,7 +247,7 @@ def test_a_browser_s_own_camera_and_microphone(clip, playwright, tmp_path):
     ):
         page.get_by_role("button", name="Use this device's camera and microphone").click()
         expect(page.get_by_role("button", name="Stop")).to_be_visible()
-        seen = watch(viewer, until_segments=60).of("emotion")
+        seen = watch(viewer, until_segments=48).of("emotion")
         keep(page, "page-feeding")
         assert violations(page) == []
         page.get_by_role("button", name="Stop").click()

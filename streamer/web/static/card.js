@@ -7,7 +7,7 @@ import { Timeline } from "./timeline.js";
 
 const HEADS = { fused: "from voice and face", audio: "from the voice", video: "from the face" };
 const REASONS = {
-  no_face: "no face", no_voice: "no speech", source_lost: { audio: "microphone lost", video: "camera lost" },
+  no_face: "no face", no_voice: "no speech", source_lost: { audio: "microphone", video: "camera" },
 };
 const STATES = { lost: "lost", ended: "ended", waiting: "waiting" };
 const QUIETEST_DB = -70;
@@ -21,7 +21,7 @@ export class Card {
     this.labels = labels;
     this.element = document.getElementById("card").content.cloneNode(true).firstElementChild;
     const find = (selector) => this.element.querySelector(selector);
-    this.parts = Object.fromEntries(["state", "label", "head", "voice", "speech", "figures", "key"].map((part) => [part, find(`.${part}`)]));
+    this.parts = Object.fromEntries(["state", "label", "head", "voice", "speech", "figures", "key", "pooled-over"].map((part) => [part, find(`.${part}`)]));
     this.meter = find(".meter");
     find(".name").textContent = name;
     find(".name").id = `stream-${name}`;
@@ -97,6 +97,7 @@ export class Card {
     const { event } = this;
     this.parts.label.textContent = event?.label ?? "-";
     this.parts.head.textContent = event ? this.#told(event) : "nothing yet";
+    this.parts["pooled-over"].textContent = event?.label && !event.utterance ? "3 seconds" : "utterance";
     for (const { label, row, pooled, alone, total, segment } of this.rows) {
       const score = event?.scores?.[label];
       const own = event?.segment?.scores[label];
@@ -115,7 +116,8 @@ export class Card {
     }
     const missing = ["video", "audio"].map((modality) => {
       const reason = REASONS[event.reason[modality]];
-      return typeof reason === "object" ? reason[modality] : reason;
+      if (typeof reason !== "object") return reason;
+      return `${reason[modality]} ${STATES[this.status?.sources[modality]] ?? "lost"}`;
     });
     return missing.filter(Boolean).join(", ");
   }
@@ -136,8 +138,8 @@ export class Card {
     const dropped = event?.dropped ?? status?.dropped;
     const figures = {
       "latency": milliseconds(event?.latency_ms),
-      "latency, half": milliseconds(status?.latency_ms?.p50),
-      "latency, 99 %": milliseconds(status?.latency_ms?.p99),
+      "latency, median": milliseconds(status?.latency_ms?.p50),
+      "latency, 99th percentile": milliseconds(status?.latency_ms?.p99),
       "pictures": status ? `${status.rates.frames_per_s.toFixed(1)} a second` : "-",
       "segments": status ? `${status.rates.segments_per_s.toFixed(1)} a second` : "-",
       "dropped": dropped ? `${dropped.segments} segments, ${dropped.frames} pictures, ${Math.round(dropped.audio_ms)} ms of sound` : "-",

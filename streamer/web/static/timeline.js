@@ -3,6 +3,7 @@
 import { colourOf, dashOf, onThemeChange, styled } from "./colours.js";
 
 const SHOWN_S = 180;
+const SHORTEST_S = 30; // that are shown when it has just begun
 const HEIGHT = 230;
 const FACE_STRIP = [-0.19, -0.12];
 const SPEECH_STRIP = [-0.09, -0.02];
@@ -34,7 +35,8 @@ export class Timeline {
     const lines = this.labels.map((label) => this.events.map((event) => event.scores?.[label] ?? null));
     const end = times.at(-1) ?? Date.now() / 1000;
     this.plot.setData([times, ...lines], false);
-    this.plot.setScale("x", { min: end - SHOWN_S, max: end });
+    const begin = Math.min(Math.max(times[0] ?? 0, end - SHOWN_S), end - SHORTEST_S);
+    this.plot.setScale("x", { min: begin, max: end });
     this.element.setAttribute("aria-label", this.#inWords());
   }
 
@@ -52,7 +54,7 @@ export class Timeline {
       scales: { x: { time: true }, y: { range: [LOWEST, 1] } },
       axes: [
         { ...axis, values: (plot, times) => times.map((t) => new Date(1000 * t).toLocaleTimeString([], { timeStyle: "medium" })), space: 90 },
-        { ...axis, size: 56, splits: () => [0.5 * (FACE_STRIP[0] + FACE_STRIP[1]), 0.5 * (SPEECH_STRIP[0] + SPEECH_STRIP[1]), 0, 0.5, 1],
+        { ...axis, size: 68, splits: () => [0.5 * (FACE_STRIP[0] + FACE_STRIP[1]), 0.5 * (SPEECH_STRIP[0] + SPEECH_STRIP[1]), 0, 0.5, 1],
           values: () => ["face", "speech", "", "50 %", "100 %"] },
       ],
       series: [{}, ...this.labels.map((label, index) => ({
