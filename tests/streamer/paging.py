@@ -40,8 +40,11 @@ class Served:
             "uri": f"ws://{self.host}",
             "origin": f"http://{self.host}",
             "subprotocols": ["emostream.v1", f"token.{self.token}"],
+            "max_size": None,
+            "close_timeout": 1.0,
+            "ping_interval": None,  # a machine with much else to do may be slow to answer
         } | changed
-        return connect(options.pop("uri") + path, max_size=None, close_timeout=1.0, **options)
+        return connect(options.pop("uri") + path, **options)
 
 
 @contextmanager
