@@ -33,7 +33,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _HELP = """Watch a face, hear a voice, and publish about three emotion events a second over ZeroMQ.
 
 Without options: camera 0 and the default microphone. Nothing leaves this machine unless --publish says so, and
-pictures and sound are never stored or sent.
+pictures and sound are neither stored nor sent, but for the page of --web.
 """
 
 _EXIT_CODES = (
@@ -103,21 +103,25 @@ def _emostream(
     camera: Annotated[
         str | None,
         typer.Option(
-            metavar="0|PATH|URL|none", help="Camera by index or path, a video file, or a URL.", rich_help_panel=_Sources
+            metavar="0|PATH|URL|browser|none",
+            help="Camera by index or path, a video file, a URL, or that of whoever has the --web page open.",
+            rich_help_panel=_Sources,
         ),
     ] = None,
     mic: Annotated[
         str | None,
         typer.Option(
-            metavar="default|NAME|INDEX|FILE|none", help="Microphone, or an audio file.", rich_help_panel=_Sources
+            metavar="default|NAME|INDEX|FILE|browser|none",
+            help="Microphone, an audio file, or that of whoever has the --web page open.",
+            rich_help_panel=_Sources,
         ),
     ] = None,
     input_: Annotated[
         str | None,
         typer.Option(
             "--input",
-            metavar="FILE|URL",
-            help="A recording or network stream with picture and sound.",
+            metavar="FILE|URL|browser",
+            help="A recording, network stream or browser with picture and sound.",
             rich_help_panel=_Sources,
         ),
     ] = None,
@@ -195,6 +199,19 @@ def _emostream(
     view: Annotated[
         bool, typer.Option("--view", help="Show scores, levels and rates in the terminal.", rich_help_panel=_Results)
     ] = False,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS:PORT", help="Serve the live page, as on 127.0.0.1:8080.", rich_help_panel=_Results
+        ),
+    ] = None,
+    web_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificate of the page, for HTTPS.", rich_help_panel=_Results),
+    ] = None,
+    web_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Key of the certificate.", rich_help_panel=_Results)
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -249,6 +266,9 @@ def _emostream(
             duration_s=duration,
             face_model=face_model,
             metrics=metrics,
+            web=web,
+            web_cert=web_cert,
+            web_key=web_key,
             log_json=log_json,
         )
     )

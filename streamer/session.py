@@ -1,4 +1,4 @@
-"""A session as the command runs it: with the terminal, the metrics, and signals that end it."""
+"""A session as the command runs it: with the terminal, the live page, the metrics, and signals that end it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from rich.console import Console as Terminal
 from rich.live import Live
 
 from engines.bundle import Bundle
-from streamer.address import Address
 from streamer.config import Config
 from streamer.events import Event
 from streamer.pipeline import Pipeline
@@ -49,6 +48,7 @@ def run_session(config: Config) -> None:
     STOPPING.hand_to(stop)
     with ExitStack() as open_things:
         open_things.enter_context(_metrics(config, pipeline))
+        listeners += [open_things.enter_context(each) for each in _pages(config, pipeline)]
         listeners += [open_things.enter_context(bridge) for bridge in _bridges(config, pipeline)]
         if config.view:
             view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
@@ -61,6 +61,17 @@ def run_session(config: Config) -> None:
             pipeline.run(on_tick=console.on_tick)
         else:
             pipeline.run()
+
+
+def _pages(config: Config, pipeline: Pipeline) -> list[Any]:
+    if config.web_address is None:
+        return []
+    from streamer.web.page import Certificate, LivePage  # a session without a page needs no server for it
+
+    certificate = None
+    if config.web_cert is not None and config.web_key is not None:
+        certificate = Certificate(config.web_cert, config.web_key)
+    return [LivePage(config.web_address, certificate, pipeline.streams, pipeline.bundle.manifest)]
 
 
 def _bridges(config: Config, pipeline: Pipeline) -> list[Any]:
@@ -79,9 +90,8 @@ def _bridges(config: Config, pipeline: Pipeline) -> list[Any]:
 
 
 def _metrics(config: Config, pipeline: Pipeline) -> AbstractContextManager[object]:
-    if config.metrics is None:
+    if config.metrics_address is None:
         return nullcontext()
     from streamer.showing.metrics import MetricsServer  # a session without metrics needs no Prometheus
 
-    address = Address.parse(config.metrics, insecure=config.insecure)
-    return MetricsServer(address, pipeline.streams, lambda: pipeline.output_failures)
+    return MetricsServer(config.metrics_address, pipeline.streams, lambda: pipeline.output_failures)

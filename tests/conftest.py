@@ -15,12 +15,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 LABELS = ("class-1", "class-2", "class-3", "class-4", "class-5", "class-6")
 # Of tests/streamer, those that run at live pace or stop the time.
 _LIVE = (
+    "test_browser_source",
     "test_coming_back",
     "test_command",
     "test_fleet",
     "test_live_sources",
     "test_microphone",
     "test_network_stream",
+    "test_page",
+    "test_page_in_browser",
     "test_recordings",
     "test_stopping",
 )

@@ -12,14 +12,15 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from engines.errors import SourceError
+from engines.errors import ConfigError, SourceError
 from streamer.checking.hints import camera_hint, microphone_hint
 from streamer.checking.senses import Hearing, Sight
 from streamer.checking.thumbnail import check_picture_file, marked, thumbnail, write_picture
 from streamer.checking.trial import Trial
 from streamer.checking.words import hearing_line, level_meter, sight_line
-from streamer.config import StreamConfig
+from streamer.config import BROWSER, StreamConfig
 from streamer.sources.base import Source
+from streamer.sources.browser import Doorway
 from streamer.sources.camera import Camera, list_cameras
 from streamer.sources.choose import choose
 from streamer.sources.microphone import Microphone
@@ -59,7 +60,7 @@ def check_devices(*, camera: str | None, mic: str | None, seconds: float, pictur
 
     Raises:
         SourceError: one that was named gives nothing, or none at all does, or the picture can't be written.
-        ConfigError: the picture's name is of no format.
+        ConfigError: the picture's name is of no format, or a browser was named.
     """
     if picture is not None:
         check_picture_file(picture)
@@ -97,7 +98,9 @@ def _named(key: str, *, camera: str, mic: str) -> _Device:
 
 
 def _source(*, camera: str, mic: str) -> Source:
-    return choose(StreamConfig(camera=camera, mic=mic))[0].source
+    if BROWSER in (camera, mic):
+        raise ConfigError("a browser's camera and microphone come with --web, and its page shows what they give")
+    return choose(StreamConfig(camera=camera, mic=mic), Doorway())[0].source
 
 
 class _Check:

@@ -100,6 +100,7 @@ def test_what_is_named_is_checked_alone(clip):
         (["--check", "--picture", "x.pdf"], "expected one that ends in .jpg"),
         (["--check", "--camera", "{clip}", "--picture", "/nowhere/x.jpg"], "--picture /nowhere/x.jpg can't be written"),
         (["--check", "--seconds", "0"], "--seconds"),
+        (["--check", "--camera", "browser"], "come with --web"),
     ],
 )
 def test_refusals(clip, options, message):
