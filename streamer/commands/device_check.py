@@ -128,9 +128,8 @@ class _Check:
         if frame is None or sight.seen is None:
             self._fail(device, failure, camera_hint(device.key) if isinstance(device.source, Camera) else None)
             return
-        self.works += 1
+        self._say_that_it_works(device, sight_line(sight), failure)
         found, shown = sight.face or (None, frame)
-        self.say(f"       {sight_line(sight)}")
         if self._console.is_terminal and self._console.color_system is not None:
             self.say(thumbnail(marked(shown.image, found)))
         if picture is not None:
@@ -144,11 +143,12 @@ class _Check:
         if hearing.first is None:
             self._fail(device, failure, microphone_hint() if isinstance(device.source, Microphone) else None)
             return
-        self.works += 1
-        self.say(f"       {hearing_line(hearing)}")
+        self._say_that_it_works(device, hearing_line(hearing), failure)
 
-    def _try(self, device: _Device, trial: Trial, live: Callable[[], RenderableType], look: Callable[[], None]) -> str:
-        """Try a device; what is wrong with it, of use where it gave nothing."""
+    def _try(
+        self, device: _Device, trial: Trial, live: Callable[[], RenderableType], look: Callable[[], None]
+    ) -> str | None:
+        """Try a device; what is wrong with it, if that is known."""
         self.say(f"  {device.title}")
         trial.start()
         with Live(console=self._console, get_renderable=live, transient=True, refresh_per_second=_REFRESHES):
@@ -157,10 +157,17 @@ class _Check:
                 time.sleep(_LOOK_S)
         look()
         trial.end()
-        return trial.failure or f"{device.source.name} gives nothing"
+        return trial.failure
 
-    def _fail(self, device: _Device, failure: str, hint: str | None) -> None:
-        told = re.sub(r"; `emostream devices` lists .*$", "", failure)
+    def _say_that_it_works(self, device: _Device, line: str, failure: str | None) -> None:
+        """Say what it gives, and where it was lost meanwhile, that too."""
+        self.works += 1
+        self.say(f"       {line}")
+        if failure is not None:
+            self._fail(device, failure, None)
+
+    def _fail(self, device: _Device, failure: str | None, hint: str | None) -> None:
+        told = re.sub(r"; `emostream devices` lists .*$", "", failure or f"{device.source.name} gives nothing")
         if hint is not None:
             guess = "there is no such camera, or another program uses it"
             told = told.replace(guess, hint) if guess in told else f"{told}; {hint}"

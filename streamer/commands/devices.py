@@ -38,6 +38,8 @@ def devices(
 
         typer.echo(describe_devices())
         return
+    if picture is not None and camera is None and mic is not None:
+        raise ConfigError("--picture is of a camera, and --mic checks a microphone alone; give --camera too")
     from streamer.commands.device_check import check_devices
 
     check_devices(camera=camera, mic=mic, seconds=seconds, picture=picture)

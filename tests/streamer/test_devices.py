@@ -45,12 +45,15 @@ def checked(code: str, *options: object) -> subprocess.CompletedProcess[str]:
 
 
 def cameras(**named: object) -> str:
-    """Code that gives this machine other cameras: files, which OpenCV reads through the same calls as a device."""
+    """Code that gives this machine other cameras, files, which OpenCV reads through the same calls as a device.
+
+    Of its microphones only the default one is left.
+    """
     listed = [(str(n), name) for n, name in enumerate(named)]
     files = [str(file) for file in named.values()]
     return (
         "import streamer.sources.camera as c, streamer.commands.device_check as d; import time\n"
-        f"d.list_cameras = lambda: {listed!r}\n"
+        f"d.list_cameras, d.list_microphones = lambda: {listed!r}, lambda: []\n"
         "class Paced(c.cv2.VideoCapture):\n"
         "    def grab(self): time.sleep(1 / 25); return super().grab()\n"
         f"c.cv2.VideoCapture = lambda device: Paced({files!r}[device])\n"
@@ -80,6 +83,20 @@ def test_one_camera_gets_the_pictures_own_name(clip, tmp_path):
     assert cv2.imread(str(tmp_path / "seen.png")).shape == (480, 640, 3)
 
 
+def test_a_camera_that_is_lost_meanwhile(tmp_path):
+    """It ends after half a second; what it gave is said, and that it was lost."""
+    short = write_media(tmp_path / "short.mkv", seconds=0.5)
+    done = checked(cameras(short=short))
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    at = lines.index("0  short")
+    assert lines[at + 1].startswith("320 x 240, ")
+    assert lines[at + 2] == "camera 0 was lost: it gives no more frames"
+    named = checked(cameras(short=short), "--camera", "0")
+    assert named.returncode == 1
+    assert one_line_error(named).endswith("camera 0 was lost: it gives no more frames")
+
+
 def test_what_is_named_is_checked_alone(clip):
     done = run("devices", "--check", "--camera", clip, "--mic", clip, "--seconds", "1.5")
     assert done.returncode == 0, done.stderr
@@ -98,6 +115,7 @@ def test_what_is_named_is_checked_alone(clip):
         (["--check", "--camera", "http://user:secret@127.0.0.1:9/x.mjpg"], "http://127.0.0.1:9/x.mjpg can't be opened"),
         (["--check", "--mic", "no such thing"], "microphone no such thing can't be opened"),
         (["--check", "--picture", "x.pdf"], "expected one that ends in .jpg"),
+        (["--check", "--mic", "default", "--picture", "x.jpg"], "--mic checks a microphone alone"),
         (["--check", "--camera", "{clip}", "--picture", "/nowhere/x.jpg"], "--picture /nowhere/x.jpg can't be written"),
         (["--check", "--seconds", "0"], "--seconds"),
         (["--check", "--camera", "browser"], "come with --web"),
