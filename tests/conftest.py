@@ -21,6 +21,7 @@ _LIVE = (
     "test_live_sources",
     "test_microphone",
     "test_network_stream",
+    "test_recording",
     "test_recordings",
     "test_stopping",
 )

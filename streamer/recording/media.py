@@ -1,0 +1,285 @@
+"""Pictures, sound and events of one stream on their way into its media file.
+
+Who does what: the stream's threads and the publisher's put into a bounded queue. The thread "media NAME" alone takes
+from it, encodes and writes. Where it falls behind, pictures are dropped first, and counted; sound only once half a
+minute of it waits, which is said and leaves silence in its place. Under `--fast` nothing is dropped: whoever puts
+waits.
+
+The axis of the file is the stream's grid, the events' `media_time`: sound lies where the segments' sound lies, and
+what is missing of it is silence.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.frontend.clip import FrameFace
+from engines.frontend.settings import SAMPLE_RATE
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.events import EmotionEvent, SourceState
+from streamer.recorded.cells import MARGIN_SECONDS, caption, cell
+from streamer.recording.description import MediaDescription
+from streamer.recording.media_file import MediaFile
+from streamer.stages.clock import RecordedClock, StreamClock
+from streamer.threads import OwnedThread, yield_to_others
+
+__all__ = ["MediaRecorder", "Recorded"]
+
+_log = logging.getLogger("emostream")
+
+_MOST_PICTURE_BYTES = 64_000_000  # two seconds of 640 x 480
+_LEAST_PICTURES = 4  # however large they are
+_MOST_SOUND = 30 * SAMPLE_RATE
+_MOST_CAPTIONS = 1000
+_WAIT_FOR_PICTURE = 30 * SAMPLE_RATE  # samples of sound, after which the file begins without one
+_USUAL_SIZE = (640, 480)
+_SOUND_LATE_S = 3.0  # behind the pictures of a live source: what is later is lost
+_SETTLING_S = 0.02  # by which a live clock may put its first picture before the grid, in hindsight
+_POLL_S = 0.05
+_TINY_S = 1e-6
+_CLOSE_S = 10.0  # to write the rest; whoever is killed meanwhile has a file that can be played
+
+
+@dataclass(frozen=True, eq=False)
+class _Sound:
+    first: int  # sample of the grid
+    samples: npt.NDArray[np.float32]
+
+
+_Item: TypeAlias = "VideoFrame | _Sound | EmotionEvent"
+
+
+class _Grid(Protocol):
+    """What is asked of the stage that owns the grid."""
+
+    @property
+    def clock(self) -> StreamClock | None:
+        """Between timestamps and the grid."""
+
+    @property
+    def placed(self) -> int:
+        """Where the block lies that was just told of."""
+
+
+class Recorded(Protocol):
+    """What is asked of a stream."""
+
+    @property
+    def name(self) -> str:
+        """Of the stream."""
+
+    @property
+    def states(self) -> Mapping[str, SourceState]:
+        """Of its sources, by modality."""
+
+    @property
+    def segmenting(self) -> _Grid | None:
+        """Owns its grid."""
+
+
+class MediaRecorder:
+    """A watcher of a stream that records it. The constructor opens nothing.
+
+    Attributes:
+        failure: why the file ends early; None where it doesn't.
+    """
+
+    def __init__(self, path: Path, stream: Recorded, *, wait: bool) -> None:
+        """Record `stream` into `path`; with `wait`, whoever puts waits for room instead of dropping."""
+        self.path, self._stream, self._wait = path, stream, wait
+        self.failure: str | None = None
+        self._file = MediaFile(path, f"emostream, stream {stream.name}")
+        self._changed = threading.Condition()
+        self._items: deque[_Item] = deque()
+        self._picture_bytes = self._pictures = self._samples = self._captions = 0  # that wait
+        self._held: deque[_Item] = deque()  # taken, but the file can't begin yet; of the thread alone
+        self._pictures_dropped = self._samples_dropped = self._silence = 0
+        self._open = self._begun = False
+        self._thread = OwnedThread(f"media {stream.name}", self._run, self._fail)
+
+    def start(self) -> None:
+        """Take what comes from now on; the file is made with the first of it."""
+        self._open = True
+        self._thread.start()
+
+    def on_picture(self, frame: VideoFrame, face: FrameFace) -> None:
+        """See `Watcher`."""
+        size = frame.image.nbytes
+        with self._changed:
+            if self._wait:
+                self._changed.wait_for(lambda: not self._open or self._room_for(size))
+            if not self._open:
+                return
+            if not self._room_for(size):
+                self._pictures_dropped += 1
+                if self._pictures_dropped == 1:
+                    _log.warning("recording %s falls behind; pictures of it are dropped", self.path)
+                return
+            self._picture_bytes += size
+            self._pictures += 1
+            self._put(frame)
+
+    def on_sound(self, block: AudioBlock) -> None:
+        """See `Watcher`."""
+        grid = self._stream.segmenting
+        if grid is None:
+            return
+        sound = _Sound(grid.placed, block.samples)
+        with self._changed:
+            if self._wait:
+                self._changed.wait_for(lambda: not self._open or self._samples < _MOST_SOUND)
+            if not self._open:
+                return
+            if self._samples >= _MOST_SOUND:
+                self._samples_dropped += block.samples.size
+                if self._samples_dropped == block.samples.size:
+                    _log.warning(
+                        "recording %s is %d s behind; sound of it is lost", self.path, _MOST_SOUND / SAMPLE_RATE
+                    )
+                return
+            self._samples += block.samples.size
+            self._put(sound)
+
+    def on_event(self, event: EmotionEvent) -> None:
+        """Take the result of a segment, for a caption; in the publisher's thread."""
+        with self._changed:
+            if self._open and self._captions < _MOST_CAPTIONS:
+                self._captions += 1
+                self._put(event)
+
+    def close(self) -> None:
+        """Write what waits, and end the file."""
+        with self._changed:
+            self._open = False
+            self._changed.notify_all()
+        self._thread.join(_CLOSE_S)
+
+    def description(self) -> MediaDescription | None:
+        """What there is in the file by now; None where there is none."""
+        if not self._begun:
+            return None
+        return MediaDescription(
+            file=self.path.name,
+            pictures=self._file.pictures,
+            pictures_dropped=self._pictures_dropped,
+            sound_s=round(self._file.sound_end / SAMPLE_RATE, 3),
+            silence_s=round(self._silence / SAMPLE_RATE, 3),
+            sound_dropped_ms=round(1000 * self._samples_dropped / SAMPLE_RATE, 1),
+            failure=self.failure,
+        )
+
+    def _put(self, item: _Item) -> None:
+        self._items.append(item)
+        self._changed.notify_all()
+
+    def _room_for(self, size: int) -> bool:
+        return self._pictures < _LEAST_PICTURES or self._picture_bytes + size <= _MOST_PICTURE_BYTES
+
+    def _run(self) -> None:
+        yield_to_others()
+        while (item := self._take()) is not None:
+            clock = self._clock()
+            if clock is None:
+                return
+            self._held.append(item)
+            if not self._begun and not self._begin():
+                continue
+            while self._held:
+                self._write(self._held.popleft(), clock)
+        if not self._begun and self._held:
+            self._begin(anyhow=True)
+            clock = self._clock()
+            while self._held and clock is not None:
+                self._write(self._held.popleft(), clock)
+        if self._begun:
+            self._file.close(whole=True)
+
+    def _take(self) -> _Item | None:
+        """Wait for the next item; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._items or not self._open)
+            if not self._items:
+                return None
+            item = self._items.popleft()
+            if isinstance(item, VideoFrame):
+                self._pictures -= 1
+                self._picture_bytes -= item.image.nbytes
+            elif isinstance(item, _Sound):
+                self._samples -= item.samples.size
+            else:
+                self._captions -= 1
+            self._changed.notify_all()
+            return item
+
+    def _clock(self) -> StreamClock | None:
+        """The grid's clock, which the first pictures may be ahead of; None where the session ends before it begins."""
+        while True:
+            grid = self._stream.segmenting
+            if grid is not None and grid.clock is not None:
+                return grid.clock
+            with self._changed:
+                if not self._open:
+                    return None
+                self._changed.wait(_POLL_S)
+
+    def _begin(self, *, anyhow: bool = False) -> bool:
+        """Make the file once it is known how large the pictures are."""
+        states = self._stream.states
+        size: tuple[int, int] | None = None
+        if states["video"] != "off":
+            shapes = (item.image.shape for item in self._held if isinstance(item, VideoFrame))
+            first = next(shapes, None)
+            held = sum(item.samples.size for item in self._held if isinstance(item, _Sound))
+            if first is None and held < _WAIT_FOR_PICTURE and not anyhow:
+                return False
+            size = _USUAL_SIZE if first is None else (first[1], first[0])
+        self._file.open(size, sound=states["audio"] != "off")
+        self._begun = True
+        return True
+
+    def _write(self, item: _Item, clock: StreamClock) -> None:
+        if isinstance(item, VideoFrame):
+            t = clock.to_grid(item.t)
+            if t > -_SETTLING_S:
+                self._file.add_picture(max(t, 0.0), item.image)
+                if self._file.has_sound and not isinstance(clock, RecordedClock):
+                    self._fill(round((t - _SOUND_LATE_S) * SAMPLE_RATE))
+        elif isinstance(item, _Sound):
+            self._fill(item.first)
+            self._file.add_sound(item.samples[max(0, self._file.sound_end - item.first) :])
+        else:
+            start, end = cell(item.media_time)
+            first = start <= MARGIN_SECONDS + _TINY_S  # it has no neighbour before
+            self._file.add_caption(0.0 if first else start, end, caption(item))
+
+    def _fill(self, until: int) -> None:
+        """Put silence where there is no sound."""
+        missing = until - self._file.sound_end
+        if missing > 0:
+            self._silence += missing
+            self._file.add_silence(until)
+
+    def _fail(self, error: BaseException) -> None:
+        """The file ends here, and the session goes on."""
+        self.failure = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+        _log.warning(
+            "can't record pictures and sound into %s any more (%s); the session goes on", self.path, self.failure
+        )
+        with self._changed:
+            self._open = False
+            self._items.clear()
+            self._changed.notify_all()
+        if self._begun:
+            with suppress(OSError):  # it was said
+                self._file.close(whole=False)

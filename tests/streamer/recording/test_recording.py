@@ -1,0 +1,203 @@
+"""`--record`: a folder that explains itself, and nothing lost or overwritten whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from engines.errors import ConfigError
+from engines.starter import STARTER
+from streamer.config import Config, StreamConfig
+from streamer.events import decode
+from streamer.recording.description import options_of
+from streamer.recording.folder import make_folder
+from tests.streamer.recording.clips import acted, events_in, pictures_of, sound_of, the_one
+from tests.streamer.running import COMMAND, emotions, one_line_error, run
+
+PORT = ("--publish", "tcp://127.0.0.1:*")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return acted(tmp_path_factory.mktemp("clip") / "acted.mp4")
+
+
+@pytest.fixture(scope="module")
+def recorded(clip, tmp_path_factory):
+    """A session that was recorded, with what `--output` says of it."""
+    folder = tmp_path_factory.mktemp("recorded")
+    done = run(
+        "--input", clip, "--fast", "--record", folder / "all", "--record-media", "--output", folder / "output.jsonl",
+        "--stream", "desk", "--precision", "fp32",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "recording events, pictures and sound into" in done.stderr
+    return folder
+
+
+def test_the_events_are_those_of_the_output(recorded):
+    folder = the_one(recorded / "all")
+    assert (folder / "events.jsonl").read_bytes() == (recorded / "output.jsonl").read_bytes()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    table = pd.concat([pd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))])
+    assert table["seq"].tolist() == [event["seq"] for event in events_in(folder / "events.jsonl")]
+    assert not list(folder.glob(".*"))
+
+
+def test_it_says_what_was_recorded(recorded, clip):
+    folder = the_one(recorded / "all")
+    said = json.loads((folder / "recording.json").read_text())
+    events = events_in(folder / "events.jsonl")
+    manifest = json.loads((STARTER / "manifest.json").read_text())
+    assert said["bundle"]["name"] == manifest["name"]
+    assert said["bundle"]["labels"] == manifest["labels"]
+    assert len(said["bundle"]["sha256"]) == 64
+    assert (said["engine"]["name"], said["engine"]["precision"]) == ("openvino", "fp32")
+    assert said["started"] < said["ended"]
+    assert (said["events_failed"], said["options"]["fast"], said["options"]["record-media"]) == (0, True, True)
+    (stream,) = said["streams"]
+    assert (stream["name"], stream["session"], stream["events"]) == ("desk", events[0]["session"], len(events))
+    assert stream["options"]["input"] == str(clip)
+    assert stream["media"]["file"] == "desk.mkv"
+    assert stream["media"]["pictures"] == 150
+    assert (stream["media"]["pictures_dropped"], stream["media"]["failure"]) == (0, None)
+
+
+def test_every_session_has_a_folder_of_its_own(tmp_path):
+    one, two, three = (make_folder(tmp_path / "all", 1795848125.0) for _ in range(3))
+    assert [folder.name for folder in (one, two, three)] == [
+        "20261128T064205Z", "20261128T064205Z-2", "20261128T064205Z-3",
+    ]  # fmt: skip
+
+
+def test_two_streams_in_one_session(clip, tmp_path):
+    config = tmp_path / "fleet.toml"
+    config.write_text(
+        f'record = "{tmp_path}/all"\nrecord-media = true\nfast = true\nduration = 2\n'
+        f'[streams.desk]\ninput = "{clip}"\n[streams.door]\ncamera = "{clip}"\nmic = "none"\n'
+    )
+    done = run("--config", config)
+    assert done.returncode == 0, done.stderr
+    folder = the_one(tmp_path / "all")
+    events = events_in(folder / "events.jsonl")
+    said = json.loads((folder / "recording.json").read_text())
+    for stream in said["streams"]:
+        of_it = [event for event in events if event["stream"] == stream["name"]]
+        assert len(emotions(of_it)) == 5
+        assert {event["session"] for event in of_it} == {stream["session"]}
+    assert len(pictures_of(folder / "door.mkv")) >= 45
+    assert sound_of(folder / "desk.mkv")[1].size > 16_000
+
+
+def test_no_secret_is_told():
+    config = Config(
+        streams=(StreamConfig(camera="rtsp://me:secret@door.local/live?token=secret", mic="none"),), keys="secret"
+    )
+    told = str(options_of(config)) + str(options_of(config.streams[0]))
+    assert "secret" not in told
+    assert "rtsp://door.local/live" in told
+
+
+def test_media_needs_a_recording(clip):
+    with pytest.raises(ConfigError, match="name a folder with --record"):
+        Config(record_media=True)
+    assert "name a folder with --record" in one_line_error(run("--input", clip, "--record-media"))
+
+
+def test_where_nothing_can_be_written(clip, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", tmp_path / "file" / "inside"):
+        assert f"can't record into {place}" in one_line_error(run("--input", clip, "--record", place))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_session_that_never_began_leaves_no_recording(tmp_path):
+    done = run("--input", "nowhere.mp4", "--record", tmp_path / "all", "--record-media")
+    assert done.returncode == 1
+    assert "nowhere.mp4 does not exist" in done.stderr
+    assert os.listdir(tmp_path / "all") == []
+
+
+@pytest.mark.parametrize("room", [6000, 40_000])
+def test_a_full_disk_is_said_and_recognition_goes_on(clip, tmp_path, room):
+    """The first room is too small for all events, the second for the media."""
+    options = ["--input", clip, "--fast", "--record", tmp_path / "all", *PORT]
+    command = [*COMMAND, *map(str, options), "--record-media"]
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, preexec_fn=limit, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("can't record pictures and sound into") == 1
+    (error,) = [line for line in done.stderr.splitlines() if "emostream: error: " in line]
+    assert "desk.mkv" in error or "default.mkv ends early (File too large)" in error
+    folder = the_one(tmp_path / "all")
+    events = [decode(line) for line in (folder / "events.jsonl").read_bytes().splitlines()]
+    assert [event.seq for event in events] == list(range(len(events)))
+    if room == 6000:
+        assert done.stderr.count("can't write events to") >= 1
+        assert "events could not be written" in error
+    else:
+        assert len(events) > 10
+        assert len(pictures_of(folder / "default.mkv")) > 5  # it can be played up to there
+
+
+@pytest.mark.fault(
+    "`kill -9` while `--record-media` records",
+    "the process is killed in the middle of a clip at live pace",
+    "events lose the last line at most, and the media can be played up to three seconds before",
+)
+def test_a_process_that_is_killed_leaves_what_can_be_read(clip, tmp_path):
+    command = [*COMMAND, "--input", str(clip), *PORT, "--record", str(tmp_path / "all"), "--record-media"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        until, events = time.monotonic() + 30, []
+        while len(events) < 14:  # 4.5 s of the clip
+            assert time.monotonic() < until
+            time.sleep(0.05)
+            files = list(tmp_path.glob("all/*/events.jsonl"))
+            events = files[0].read_bytes().splitlines() if files else []
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    folder = the_one(tmp_path / "all")
+    whole = [decode(line) for line in (folder / "events.jsonl").read_bytes().split(b"\n")[:-1]]
+    assert len(whole) >= 14
+    reached = whole[-1].media_time
+    assert pictures_of(folder / "default.mkv")[-1][0] > reached - 3.0
+    assert sound_of(folder / "default.mkv")[1].size > (reached - 3.0) * 16_000
+    assert json.loads((folder / "recording.json").read_text())["ended"] is None
+    # The next session makes a Parquet file of what this one has left in its journal.
+    if list(folder.glob(".events-*.jsonl")):
+        done = run("--input", clip, "--fast", "--duration", 1, "--record", tmp_path / "all")
+        assert done.returncode == 0, done.stderr
+        pd = pytest.importorskip("pandas")
+        tables = [pd.read_parquet(file) for file in folder.glob("*.parquet")]
+        assert sum(map(len, tables)) in (len(whole), len(whole) + 1)
+        assert not list(folder.glob(".events-*.jsonl"))
+
+
+def test_without_pyarrow_there_are_json_lines(clip, tmp_path):
+    (tmp_path / "pyarrow").mkdir()
+    (tmp_path / "pyarrow" / "__init__.py").write_text("raise ImportError('no pyarrow')\n")
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH"), *sys.path[:1]])])
+    done = run(
+        "--input", clip, "--fast", "--duration", 1, "--record", tmp_path / "all", env=os.environ | {"PYTHONPATH": paths}
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'pip install "emostream[parquet]"' in done.stderr
+    folder = the_one(tmp_path / "all")
+    assert sorted(os.listdir(folder)) == ["events.jsonl", "recording.json"]
+    assert json.loads((folder / "recording.json").read_text())["files"] == ["events.jsonl"]
