@@ -14,10 +14,12 @@ import typer
 
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
+from streamer.commands import annotate as annotate_command
 from streamer.commands import engines as engines_command
 from streamer.commands import health as health_command
 from streamer.commands import keys as keys_command
 from streamer.commands import listen as listen_command
+from streamer.commands import review as review_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT
@@ -32,7 +34,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _HELP = """Watch a face, hear a voice, and publish about three emotion events a second over ZeroMQ.
 
 Without options: camera 0 and the default microphone. Nothing leaves this machine unless --publish says so, and
-pictures and sound are never stored or sent.
+pictures and sound are never sent, and stored only by --record-media.
 """
 
 _EXIT_CODES = (
@@ -55,6 +57,8 @@ app.add_typer(engines_command.app, name="engines")
 app.command()(listen_command.listen)
 app.command()(health_command.health)
 app.command()(keys_command.keys)
+app.command()(annotate_command.annotate)
+app.command()(review_command.review)
 
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -183,6 +187,18 @@ def _emostream(
             rich_help_panel=_Results,
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Record the events into a new folder in this one, with what they are.",
+            rich_help_panel=_Results,
+        ),
+    ] = None,
+    record_media: Annotated[
+        bool,
+        typer.Option("--record-media", help="Record pictures and sound beside them.", rich_help_panel=_Results),
+    ] = False,
     osc: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Also send the events as Open Sound Control.", rich_help_panel=_Results),
@@ -240,6 +256,8 @@ def _emostream(
             keys=keys,
             insecure=insecure,
             output=output,
+            record=record,
+            record_media=record_media,
             osc=osc,
             lsl=lsl,
             view=view,
