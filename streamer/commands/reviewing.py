@@ -94,7 +94,7 @@ def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
     with recognizer_of(options) as recognizer, showing() as progress:
         recognising = progress("recognising", total)
         manifest, engine = recognizer.bundle.manifest, recognizer.engine
-        take = TakeColumns("default", "of a clip, recognised for this report", manifest.labels)
+        take = TakeColumns(clip.name, "", manifest.labels)
         for each in recognise(str(clip), recognizer, options, stop):
             for event in each.events:
                 take.add(event)

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from streamer.recorded.cells import SHIFT_SECONDS
 from streamer.recorded.timeline import Span
 from streamer.review.columns import TakeColumns
 from streamer.review.figures import clock, latency_quantiles
@@ -57,9 +58,7 @@ def recognised_chart(take: TakeColumns, bins: Bins) -> Chart:
     """Labels, utterances, presence and scores over time."""
     counts = np.bincount(take.label_codes[take.label_codes >= 0], minlength=len(take.labels))
     shown = sorted(np.argsort(-counts, kind="stable")[:_MOST_LANES].tolist())
-    utterances = [
-        Span(turn.start, turn.end, f"utterance {turn.number}: {turn.label or 'no result'}") for turn in take.turns
-    ]
+    utterances = [Span(turn.start, turn.end, f"{turn.number}: {turn.label or 'no result'}") for turn in take.turns]
     labels = bins.most_frequent(take.label_codes, len(take.labels))
     lanes = [
         label_lane("label", labels.tolist(), take.labels, "none"),
@@ -167,7 +166,7 @@ def _parts(take: TakeColumns) -> list[tuple[int, int]]:
 
 
 def _from(take: TakeColumns, first: int) -> str:
-    return clock(float(take.middles[first]) - 0.15)
+    return clock(float(take.middles[first]) - SHIFT_SECONDS / 2, fine=True)
 
 
 def _score_table(take: TakeColumns, shown: Sequence[int]) -> Table:

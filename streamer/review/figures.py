@@ -40,7 +40,7 @@ def summary_rows(take: TakeColumns, gaps: Gaps) -> list[Row]:
     rows.append(Row("another label alone", _share(changed), "segments that say otherwise than their pool"))
     for what, (times, seconds) in gaps.totals.items():
         if what != "events missing":
-            rows.append(Row(what, f"{times:,} times", f"{clock(seconds)} altogether"))
+            rows.append(Row(what, f"{times:,} time{'s' * (times != 1)}", f"{clock(seconds)} altogether"))
     missing = sum(number for _, number in take.missing)
     rows.append(Row("events missing", f"{missing:,}", "by their numbers, which have no gaps where nothing was lost"))
     dropped = take.dropped
@@ -71,12 +71,12 @@ def latency_quantiles(take: TakeColumns) -> dict[str, float]:
     return {name: float(there[math.ceil(share * there.size) - 1]) for name, share in _QUANTILES.items()}
 
 
-def clock(seconds: float) -> str:
-    """Seconds as `1:02:03.4`, without what is zero in front."""
+def clock(seconds: float, *, fine: bool = False) -> str:
+    """Seconds as `1:02:03.4`, without hours where there are none; with `fine`, always with tenths."""
     tenths = round(10 * max(0.0, seconds))
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
-    rest = f"{tenths // 10:02d}" + (f".{tenths % 10}" if tenths % 10 else "")
+    rest = f"{tenths // 10:02d}" + (f".{tenths % 10}" if tenths % 10 or fine else "")
     return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
 
 

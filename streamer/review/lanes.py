@@ -27,6 +27,7 @@ Value = TypeVar("Value")
 _HEIGHT = 40.0
 _STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _MOST_TICKS = 6
+_LEAST_WORD = 6.0  # per cent of the width that a word needs
 _COLOURS = 8  # of the style sheet
 
 
@@ -40,6 +41,8 @@ class Lane:
         told: for each column, what the pointer shows; empty where there is nothing.
         kind: `band` or `strip`, which differ in height.
         scale: words for the top and the bottom of a band.
+        swatch: the class of the colour beside its name; empty for none.
+        words: per cent of the width where a word begins, and of how wide it may be, and the word.
     """
 
     name: str
@@ -47,10 +50,16 @@ class Lane:
     told: list[str] = field(default_factory=list)
     kind: str = "strip"
     scale: tuple[str, str] = ("", "")
+    swatch: str = ""
+    words: list[tuple[float, float, str]] = field(default_factory=list)
 
 
 def band_lane(name: str, band: Band, top: float, *, colour: str, scale: tuple[str, str], form: str) -> Lane:
-    """Lowest to highest as a band, and the mean as a line; `top` is the value at the upper edge."""
+    """Lowest to highest as a band, and the mean as a line; `top` is the value at the upper edge.
+
+    Where each column has one value, the band would be nothing, and reaches down to zero instead.
+    """
+    thinned = bool(np.any(band.low < band.high))
 
     def y(values: npt.NDArray[np.float64]) -> list[str]:
         return [
@@ -58,7 +67,7 @@ def band_lane(name: str, band: Band, top: float, *, colour: str, scale: tuple[st
             for value in values
         ]
 
-    low, high, mean = y(band.low), y(band.high), y(band.mean)
+    low, high, mean = y(band.low if thinned else band.low * 0.0), y(band.high), y(band.mean)
     areas, lines = [], []
     for first, stop in _stretches([text != "" for text in mean]):
         upper = f"M{first} {high[first]}" + _steps(high, first, stop)
@@ -71,19 +80,21 @@ def band_lane(name: str, band: Band, top: float, *, colour: str, scale: tuple[st
         colour, "".join(areas), "".join(lines)
     )
     told = [_told(*values, form) for values in zip(band.low, band.high, band.mean, strict=True)]
-    return Lane(name, drawing, told, "band", scale)
+    return Lane(name, drawing, told, "band", scale, swatch=colour if colour != "plain" else "")
 
 
 def label_lane(name: str, codes: Sequence[int], labels: Sequence[str], absent: str) -> Lane:
     """A label for each column, as a colour; -1 is none."""
+    runs = [(code, first, width) for code, first, width in _equal(codes) if code >= 0]
     rectangles = [
-        Markup('<rect class="fill {}" x="{}" width="{}" height="{}"/>').format(
-            colour_class(code), first, width, _HEIGHT
-        )
-        for code, first, width in _equal(codes)
-        if code >= 0
+        Markup('<rect class="fill {}" x="{}" width="{}" height="40"/>').format(colour_class(code), first, width)
+        for code, first, width in runs
     ]
-    return Lane(name, Markup("").join(rectangles), [labels[code] if code >= 0 else absent for code in codes])
+    percent = 100 / max(len(codes), 1)
+    words = [(first * percent, width * percent, labels[code]) for code, first, width in runs]
+    told = [labels[code] if code >= 0 else absent for code in codes]
+    drawing = Markup("").join(rectangles)
+    return Lane(name, drawing, told, words=[word for word in words if word[1] >= _LEAST_WORD])
 
 
 def flag_lane(name: str, share: npt.NDArray[np.float64], yes: str, no: str) -> Lane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -17,18 +18,20 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from engines.errors import ConfigError, PublishError, SourceError
 from engines.starter import STARTER
 from streamer.annotating.drawing import Drawing, SeenFace
 from streamer.annotating.eaf import eaf_of
 from streamer.annotating.video import recognise_faces
 from streamer.annotating.vtt import vtt_lines
+from streamer.commands.annotating import annotate
 from streamer.events import encode
 from streamer.recorded.cells import caption, cell
 from streamer.recorded.clip import ClipOptions, recognizer_of
 from streamer.recorded.timeline import TimelineBuilder
 from tests.media_files import write_media
-from tests.streamer.recording.clips import acted, pictures_of, sound_of
-from tests.streamer.running import COMMAND, emotions, events_of, one_line_error, run
+from tests.streamer.recording.clips import events_in, pictures_of, sound_of
+from tests.streamer.running import COMMAND, emotions, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
 
 
@@ -38,17 +41,17 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def clip(folder):
-    return acted(folder / "acted.mp4")
+def events(clip, folder):
+    """What a session publishes of the clip; the same is in events.jsonl."""
+    done = run("--input", clip, "--fast", "--stream", "desk", "--output", folder / "events.jsonl")
+    assert done.returncode == 0, done.stderr
+    return events_in(folder / "events.jsonl")
 
 
 @pytest.fixture(scope="module")
-def events(clip, folder):
-    """What a session publishes of the clip; the same is in events.jsonl."""
-    found = events_of("--input", clip, "--fast", "--stream", "desk")
-    done = run("--input", clip, "--fast", "--stream", "desk", "--output", folder / "events.jsonl")
-    assert done.returncode == 0
-    return found
+def elan(clip, folder):
+    """The clip's tiers for ELAN."""
+    return annotated(clip, folder / "clip.eaf")
 
 
 def annotated(source, target, *options):
@@ -94,8 +97,8 @@ def test_subtitles_say_what_the_session_said(clip, events, folder):
         assert seconds(cue.end) == pytest.approx(event["media_time"], abs=0.001)
 
 
-def test_tiers_for_elan(clip, events, folder):
-    made = tiers(annotated(clip, folder / "clip.eaf"))
+def test_tiers_for_elan(clip, events, elan, folder):
+    made = tiers(elan)
     assert set(made.get_tier_names()) == {
         "emotion", "emotion-score", "emotion-head", "utterances", "no-face", "no-voice", "missing-events",
     }  # fmt: skip
@@ -114,7 +117,10 @@ def test_tiers_for_elan(clip, events, folder):
         spans = sorted(made.get_annotation_data_for_tier(name))
         assert all(one[1] <= other[0] for one, other in itertools.pairwise(spans)), name
     (media,) = made.media_descriptors
-    assert (media["MEDIA_URL"], media["RELATIVE_MEDIA_URL"]) == (clip.resolve().as_uri(), "./acted.mp4")
+    assert (media["MEDIA_URL"], media["RELATIVE_MEDIA_URL"]) == (
+        clip.resolve().as_uri(),
+        f"./{os.path.relpath(clip, folder)}",
+    )
     assert media["MIME_TYPE"] == "video/mp4"
 
 
@@ -123,8 +129,8 @@ def caption_of(event):
     return ", ".join(text for text in (reasons["video"] and "no face", reasons["audio"] and "no voice") if text)
 
 
-def test_the_document_holds_to_the_schema_of_elan(folder, clip):
-    root = ET.parse(annotated(clip, folder / "schema.eaf")).getroot()
+def test_the_document_holds_to_the_schema_of_elan(elan):
+    root = ET.parse(elan).getroot()
     order = [child.tag for child in root]
     assert order == sorted(order, key=["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "CONSTRAINT"].index)
     slots = {slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")}
@@ -220,49 +226,66 @@ def test_a_voice_without_a_face(tmp_path):
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_refusals(clip, events, tmp_path, folder):
-    for source, target, message in (
-        (clip, tmp_path / "out.avi", "expected a name that ends in one of .mp4 (a video), .eaf (tiers for ELAN), .vtt"),
-        (clip, tmp_path / "out", "ends in no suffix"),
-        (clip, clip, "is what is read"),
-        (clip, tmp_path / "none" / "out.vtt", "there is no such folder"),
-        (clip, tmp_path, "no suffix"),
-        (folder / "events.jsonl", tmp_path / "out.mp4", "give the clip, or name .eaf or .vtt"),
-        (tmp_path / "none.mp4", tmp_path / "out.vtt", "none.mp4 does not exist"),
-        (tmp_path / "none.jsonl", tmp_path / "out.vtt", "can't be read: No such file"),
-        (tmp_path, tmp_path / "out.vtt", "holds no recording"),
-        ("/dev/null", tmp_path / "out.vtt", "is no audio or video"),
-    ):
-        assert message in one_line_error(run("annotate", source, target)), target
-    assert os.listdir(tmp_path) == []
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        ("acted.mp4", "out.avi", r"one of \.mp4 \(a video\), \.eaf \(tiers for ELAN\), \.vtt \(subtitles\)"),
+        ("acted.mp4", "out", "ends in no suffix"),
+        ("acted.mp4", "acted.mp4", "is what is read"),
+        ("acted.mp4", "mine.vtt", "say --force to replace it"),
+        ("acted.mp4", "link.vtt", "say --force to replace it"),
+        ("acted.mp4", "none/out.vtt", "there is no such folder"),
+        ("acted.mp4", "folder.mp4", "is a folder; name a file"),
+        ("events.jsonl", "out.mp4", r"give the clip, or name \.eaf or \.vtt"),
+        ("none.mp4", "out.vtt", r"none\.mp4 does not exist"),
+        ("none.jsonl", "out.vtt", "can't be read: No such file"),
+        ("folder.mp4", "out.vtt", "holds no recording"),
+        ("events.parquet", "out.vtt", r"give events\.jsonl beside it"),
+        ("mine.vtt", "out.vtt", "has neither an audio nor a video track"),
+        ("empty.jsonl", "out.vtt", "holds no events; expected JSON Lines"),
+        ("folder.jsonl", "out.vtt", "holds no recording"),
+    ],
+)
+def test_refusals(clip, events, folder, tmp_path, source, target, message):
+    shutil.copy(clip, tmp_path / "acted.mp4")
+    shutil.copy(folder / "events.jsonl", tmp_path / "events.jsonl")
+    for name in ("mine.vtt", "empty.jsonl"):
+        (tmp_path / name).write_text("" if name == "empty.jsonl" else "mine")
+    for name in ("folder.mp4", "folder.jsonl"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link.vtt").symlink_to("nowhere")
+    before = {path: path.lstat().st_mtime_ns for path in tmp_path.iterdir()}
+    with pytest.raises((ConfigError, SourceError, PublishError), match=message):
+        annotate(tmp_path / source, tmp_path / target, ClipOptions(bundle=STARTER))
+    assert {path: path.lstat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_the_command_refuses_in_one_line(clip, tmp_path):
+    assert "ends in .avi; expected a name that ends in one of" in one_line_error(
+        run("annotate", clip, tmp_path / "out.avi")
+    )
     (tmp_path / "mine.vtt").write_text("mine")
-    assert "say --force to replace it" in one_line_error(run("annotate", clip, tmp_path / "mine.vtt"))
-    assert (tmp_path / "mine.vtt").read_text() == "mine"
-    annotated(folder / "events.jsonl", tmp_path / "mine.vtt", "--force")
+    annotated(clip, tmp_path / "mine.vtt", "--force")
     assert (tmp_path / "mine.vtt").read_text().startswith("WEBVTT")
 
 
-def test_events_of_several_streams_and_sessions(tmp_path):
-    file = tmp_path / "events.jsonl"
+def test_events_of_several_streams_and_sessions(tmp_path, caplog, capsys):
+    file, options = tmp_path / "events.jsonl", ClipOptions(bundle=STARTER)
     of = [("desk", "1"), ("door", "2"), ("desk", "3")]
     lines = [
         encode(replace(EMOTION, stream=stream, session=session * 32, label="joy" if session == "3" else "anger"))
         for stream, session in of
     ]
     file.write_bytes(b"\n".join(lines) + b"\nno event\n\n[1]\n" + lines[0][:40])
-    assert "holds the streams desk, door; choose one with --stream" in one_line_error(
-        run("annotate", file, tmp_path / "out.vtt")
-    )
-    assert "expected one of desk, door" in one_line_error(
-        run("annotate", file, tmp_path / "out.vtt", "--stream", "nobody")
-    )
-    done = run("annotate", file, tmp_path / "out.vtt", "--stream", "desk")
-    assert done.returncode == 0
-    assert "passed over 2 lines that are no event and a torn last line" in done.stderr
-    assert "holds 2 sessions of desk: taking the last one" in done.stdout
+    with pytest.raises(ConfigError, match="holds the streams desk, door; choose one with --stream"):
+        annotate(file, tmp_path / "out.vtt", options)
+    with pytest.raises(ConfigError, match="expected one of desk, door"):
+        annotate(file, tmp_path / "out.vtt", options, stream="nobody")
+    caplog.clear()
+    annotate(file, tmp_path / "out.vtt", options, stream="desk")
+    assert caplog.text.count("passed over 2 lines that are no event and a torn last line") == 1
+    assert "holds 2 sessions of desk: taking the last one" in capsys.readouterr().out
     assert "joy 81 %" in (tmp_path / "out.vtt").read_text()
-    file.write_bytes(b"")
-    assert "holds no events" in one_line_error(run("annotate", file, tmp_path / "more.vtt"))
 
 
 def limited(command, room):

@@ -18,7 +18,7 @@ from streamer.recording import media
 from streamer.recording.media import MediaRecorder
 from streamer.stages.clock import LiveClock, RecordedClock
 from tests.media_files import write_media
-from tests.streamer.recording.clips import acted, events_in, pictures_of, sound_of, the_one
+from tests.streamer.recording.clips import events_in, pictures_of, sound_of, the_one
 from tests.streamer.running import emotions, events_of, run
 
 BLOCK = 320
@@ -55,10 +55,9 @@ def flash_times(file) -> list[float]:
 
 
 @pytest.fixture(scope="module")
-def replayed(tmp_path_factory):
+def replayed(tmp_path_factory, clip):
     """The events of a session, and those of its recording played again."""
     folder = tmp_path_factory.mktemp("replayed")
-    clip = acted(folder / "acted.mp4")
     done = run("--input", clip, "--fast", "--record", folder / "all", "--record-media")
     assert done.returncode == 0, done.stderr
     recording = the_one(folder / "all")

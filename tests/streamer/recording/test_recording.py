@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import av
 import pytest
 
 from engines.errors import ConfigError
@@ -19,15 +20,10 @@ from streamer.config import Config, StreamConfig
 from streamer.events import decode
 from streamer.recording.description import options_of
 from streamer.recording.folder import make_folder
-from tests.streamer.recording.clips import acted, events_in, pictures_of, sound_of, the_one
+from tests.streamer.recording.clips import events_in, pictures_of, sound_of, the_one
 from tests.streamer.running import COMMAND, emotions, one_line_error, run
 
 PORT = ("--publish", "tcp://127.0.0.1:*")
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return acted(tmp_path_factory.mktemp("clip") / "acted.mp4")
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +183,32 @@ def test_a_process_that_is_killed_leaves_what_can_be_read(clip, tmp_path):
         tables = [pd.read_parquet(file) for file in folder.glob("*.parquet")]
         assert sum(map(len, tables)) in (len(whole), len(whole) + 1)
         assert not list(folder.glob(".events-*.jsonl"))
+
+
+def test_a_live_camera_that_is_stopped_by_a_signal(mjpeg_server, tmp_path):
+    command = [*COMMAND, "--camera", mjpeg_server.url, "--mic", "none", *PORT, "--record", str(tmp_path / "all")]
+    process = subprocess.Popen([*command, "--record-media"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until, events = time.monotonic() + 30, []
+    while len(events) < 4:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+        files = list(tmp_path.glob("all/*/events.jsonl"))
+        events = files[0].read_bytes().splitlines() if files else []
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    folder = the_one(tmp_path / "all")
+    said = json.loads((folder / "recording.json").read_text())
+    (stream,) = said["streams"]
+    assert said["ended"] is not None
+    assert stream["options"]["camera"] == mjpeg_server.url
+    last = decode((folder / "events.jsonl").read_bytes().splitlines()[-1]).media_time
+    times = [t for t, _ in pictures_of(folder / "default.mkv")]
+    assert len(times) == stream["media"]["pictures"]
+    assert times[0] == 0.0
+    assert times[-1] > last - 0.2
+    with av.open(str(folder / "default.mkv")) as container:
+        assert container.duration > 1_000_000  # which a clean end writes
+        assert not container.streams.audio
 
 
 def test_without_pyarrow_there_are_json_lines(clip, tmp_path):

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from engines.errors import ConfigError, PublishError, SourceError
+from engines.starter import STARTER
+from streamer.commands.reviewing import review
 from streamer.events import Dropped, Modalities, Reasons, decode, encode
+from streamer.recorded.clip import ClipOptions
 from streamer.recorded.events_file import EventsFile
 from streamer.review.charts import apart_chart, recognised_chart
 from streamer.review.columns import TakeColumns
@@ -18,8 +22,8 @@ from streamer.review.figures import clock, latency_quantiles
 from streamer.review.gaps import find_gaps
 from streamer.review.report_page import Report, render
 from streamer.review.thinning import Bins
-from tests.streamer.recording.clips import acted, the_one
-from tests.streamer.running import emotions, events_of, one_line_error, run
+from tests.streamer.recording.clips import events_in, the_one
+from tests.streamer.running import emotions, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
 
 _VOID = {"meta", "link", "br", "path", "rect", "img"}
@@ -85,12 +89,11 @@ def page_of(*takes: TakeColumns, **more) -> str:
     return render(Report("Recording", "events.jsonl", takes, **more))
 
 
-def test_a_recording_and_its_clip(tmp_path):
-    clip = acted(tmp_path / "acted.mp4")
-    events = events_of("--input", clip, "--fast")
+def test_a_recording_and_its_clip(tmp_path, clip):
     done = run("--input", clip, "--fast", "--record", tmp_path / "all")
     assert done.returncode == 0, done.stderr
-    for source, heads in ((the_one(tmp_path / "all"), False), (tmp_path / "all", False), (clip, True)):
+    events = events_in(the_one(tmp_path / "all") / "events.jsonl")
+    for source, heads in ((tmp_path / "all", False), (clip, True)):
         done = run("review", source, "--output", tmp_path / "report.html")  # an earlier report is replaced
         assert done.returncode == 0, done.stderr
         text = (tmp_path / "report.html").read_text()
@@ -154,6 +157,9 @@ def test_colours_stand_out_in_light_and_in_dark():
             if name in ("ink", "quiet", "link"):
                 assert contrast(colour, colours["page"]) >= 4.5, name
                 assert contrast(colour, colours["lane"]) >= 4.5, name
+            elif re.fullmatch(r"c\d", name):  # words stand in them
+                assert contrast(colour, colours["page"]) >= 4.5, name
+                assert contrast(colour, colours["lane"]) >= 3.0, name
             elif name not in ("page", "edge", "lane"):
                 assert contrast(colour, colours["lane"]) >= 3.0, name
 
@@ -259,19 +265,25 @@ def test_a_damaged_file_and_an_empty_one(tmp_path):
     assert not (tmp_path / "more.html").exists()
 
 
-def test_refusals(tmp_path):
-    (tmp_path / "mine.html").write_text("mine")
-    (tmp_path / "events.jsonl").write_bytes(encode(segment(0)) + b"\n")
-    for source, target, message in (
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
         ("events.jsonl", "mine.html", "is there already"),
         ("events.jsonl", "report.pdf", "a report is HTML"),
         ("none.jsonl", "report.html", "can't be read: No such file"),
         ("none.mp4", "report.html", "does not exist"),
         (".", "none/report.html", "there is no such folder"),
-    ):
-        assert message in one_line_error(run("review", tmp_path / source, "--output", tmp_path / target))
+    ],
+)
+def test_refusals(tmp_path, source, target, message):
+    (tmp_path / "mine.html").write_text("mine")
+    (tmp_path / "events.jsonl").write_bytes(encode(segment(0)) + b"\n")
+    with pytest.raises((ConfigError, SourceError, PublishError), match=message):
+        review(tmp_path / source, tmp_path / target, ClipOptions(bundle=STARTER))
     assert (tmp_path / "mine.html").read_text() == "mine"
-    assert run("review", tmp_path / "events.jsonl", "--output", tmp_path / "mine.html", "--force").returncode == 0
+    assert len(list(tmp_path.iterdir())) == 2
+    review(tmp_path / "events.jsonl", tmp_path / "mine.html", ClipOptions(bundle=STARTER), force=True)
+    assert Page((tmp_path / "mine.html").read_text())
 
 
 def test_reading_again_counts_again(tmp_path):
