@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -59,10 +60,15 @@ def recognised_chart(take: TakeColumns, bins: Bins) -> Chart:
     counts = np.bincount(take.label_codes[take.label_codes >= 0], minlength=len(take.labels))
     shown = sorted(np.argsort(-counts, kind="stable")[:_MOST_LANES].tolist())
     utterances = [Span(turn.start, turn.end, f"{turn.number}: {turn.label or 'no result'}") for turn in take.turns]
+    turns = (
+        flag_lane("utterances", bins.share(take.speaking), "speaking", "nobody speaks")
+        if bins.thinned
+        else span_lane("utterances", utterances, bins, "turn")
+    )
     labels = bins.most_frequent(take.label_codes, len(take.labels))
     lanes = [
         label_lane("label", labels.tolist(), take.labels, "none"),
-        span_lane("utterances", utterances, bins, "turn"),
+        turns,
         flag_lane("face", bins.share(take.face_reasons == -1), "there", "not there"),
         flag_lane("voice", bins.share(take.voice_reasons == -1), "there", "not there"),
     ]
@@ -125,7 +131,7 @@ def latency_chart(take: TakeColumns, bins: Bins) -> Chart | None:
     quantiles = latency_quantiles(take)
     if not quantiles:
         return None
-    top = max(quantiles["max"], 1.0)
+    top = _round_above(quantiles["max"])
     band = bins.band(take.latencies)
     words = ", ".join(f"{name} {value:.0f} ms" for name, value in quantiles.items())
     lane = band_lane("latency", band, top, colour="plain", scale=(f"{top:.0f} ms", "0"), form="{:.0f} ms")
@@ -143,13 +149,19 @@ def latency_chart(take: TakeColumns, bins: Bins) -> Chart | None:
     )  # fmt: skip
 
 
+def _round_above(value: float) -> float:
+    """The next of 1, 2, 5, 10, 20, ... that is no less."""
+    power = 10.0 ** math.floor(math.log10(max(value, 1.0)))
+    return next(round_ * power for round_ in (1, 2, 5, 10) if round_ * power >= value or round_ == 10)
+
+
 def _thinned(bins: Bins) -> str:
     if not bins.thinned:
         return "Each column is one segment, 300 ms."
     return (
         f"Thinned out: each of the {bins.count} columns stands for {bins.width_s:.1f} s, up to {bins.filled.max()} "
-        "segments. Bands reach from the lowest to the highest value among them, lines are means, and colours are the "
-        "most frequent label."
+        "segments. Bands reach from the lowest to the highest value among them, lines are means, colours are the most "
+        "frequent label, and the height of the other bars is the share of the segments."
     )
 
 

@@ -58,7 +58,7 @@ def label_rows(take: TakeColumns) -> list[Row]:
     order = np.argsort(-counts, kind="stable")
     of = max(int(counts.sum()), 1)
     return [
-        Row(take.labels[place], f"{100 * counts[place] / of:.1f} %", f"{counts[place] * SHIFT_SECONDS:,.1f} s")
+        Row(take.labels[place], f"{100 * counts[place] / of:.1f} %", clock(float(counts[place]) * SHIFT_SECONDS))
         for place in order
     ]
 

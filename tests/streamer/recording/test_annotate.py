@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -33,6 +32,8 @@ from tests.media_files import write_media
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of
 from tests.streamer.running import COMMAND, emotions, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
+
+resource = pytest.importorskip("resource", reason="limits the size of files")
 
 
 @pytest.fixture(scope="module")

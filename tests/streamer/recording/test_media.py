@@ -14,7 +14,7 @@ from engines.frontend.clip import FrameFace
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
 from engines.media.video import VideoFrame
-from streamer.recording import media
+from streamer.recording import media, media_file
 from streamer.recording.media import MediaRecorder
 from streamer.stages.clock import LiveClock, RecordedClock
 from tests.media_files import write_media
@@ -237,3 +237,21 @@ def test_a_stream_that_never_gave_anything_leaves_no_file(tmp_path):
     recorder.close()
     assert recorder.description() is None
     assert not recorder.path.exists()
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_without_x264_there_is_another_encoder(tmp_path, monkeypatch, codec):
+    monkeypatch.setattr(media_file, "picture_codec", lambda: codec)
+    made = stream(RecordedClock(0.0, 0.0, 0.0, fast=True))
+    recorder = MediaRecorder(tmp_path / "desk.mkv", made, wait=True)
+    recorder.start()
+    for n in range(30):
+        recorder.on_picture(picture(n * 0.04, bright=n >= 15), NOBODY)
+        say(recorder, made, n * 640, np.full(640, 0.25))
+    recorder.close()
+    shown = pictures_of(recorder.path)
+    assert [t for t, _ in shown] == pytest.approx([n * 0.04 for n in range(30)], abs=0.001)
+    assert [image.mean() > 120 for _, image in shown] == [n >= 15 for n in range(30)]
+    assert sound_of(recorder.path)[1][:19_000] == pytest.approx(0.25, abs=1e-4)
+    with av.open(str(recorder.path)) as container:
+        assert container.streams.video[0].codec_context.name == {"libx264": "h264"}.get(codec, codec)

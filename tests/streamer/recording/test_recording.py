@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import stat
 import subprocess
@@ -22,6 +21,8 @@ from streamer.recording.description import options_of
 from streamer.recording.folder import make_folder
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of, the_one
 from tests.streamer.running import COMMAND, emotions, one_line_error, run
+
+resource = pytest.importorskip("resource", reason="limits the size of files")
 
 PORT = ("--publish", "tcp://127.0.0.1:*")
 
