@@ -12,7 +12,9 @@ what is missing of it is silence.
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -47,6 +49,8 @@ _USUAL_SIZE = (640, 480)
 _SOUND_LATE_S = 3.0  # behind the pictures of a live source: what is later is lost
 _SETTLING_S = 0.02  # by which a live clock may put its first picture before the grid, in hindsight
 _POLL_S = 0.05
+_LEAST_FREE = 50_000_000  # bytes; half a day of events
+_LOOK_S = 1.0
 _TINY_S = 1e-6
 _CLOSE_S = 10.0  # to write the rest; whoever is killed meanwhile has a file that can be played
 
@@ -58,6 +62,10 @@ class _Sound:
 
 
 _Item: TypeAlias = "VideoFrame | _Sound | EmotionEvent"
+
+
+class _RoomError(Exception):
+    """The disk has little room left; the file itself is well."""
 
 
 class _Grid(Protocol):
@@ -106,6 +114,7 @@ class MediaRecorder:
         self._held: deque[_Item] = deque()  # taken, but the file can't begin yet; of the thread alone
         self._pictures_dropped = self._samples_dropped = self._silence = 0
         self._open = self._begun = False
+        self._next_look = 0.0  # at how much of the disk is free
         self._thread = OwnedThread(f"media {stream.name}", self._run, self._fail)
 
     def start(self) -> None:
@@ -195,6 +204,7 @@ class MediaRecorder:
             self._held.append(item)
             if not self._begun and not self._begin():
                 continue
+            self._keep_room()
             while self._held:
                 self._write(self._held.popleft(), clock)
         if not self._begun and self._held:
@@ -248,6 +258,13 @@ class MediaRecorder:
         self._begun = True
         return True
 
+    def _keep_room(self) -> None:
+        """Stop before the disk is full, since the events are worth more than what they were recognised from."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_S
+            if shutil.disk_usage(self.path.parent).free < _LEAST_FREE:
+                raise _RoomError(f"less than {_LEAST_FREE // 1_000_000} MB are free, which events may need")
+
     def _write(self, item: _Item, clock: StreamClock) -> None:
         if isinstance(item, VideoFrame):
             t = clock.to_grid(item.t)
@@ -282,4 +299,4 @@ class MediaRecorder:
             self._changed.notify_all()
         if self._begun:
             with suppress(OSError):  # it was said
-                self._file.close(whole=False)
+                self._file.close(whole=isinstance(error, _RoomError))

@@ -230,6 +230,23 @@ def test_a_disk_that_fails_ends_the_file_and_nothing_else(tmp_path, monkeypatch,
     assert (tmp_path / "desk.mkv").read_text() == "another's"
 
 
+def test_media_ends_before_the_disk_is_full(tmp_path, monkeypatch, caplog):
+    made = stream(RecordedClock(0.0, 0.0, 0.0, fast=True), audio="off")
+    recorder = MediaRecorder(tmp_path / "desk.mkv", made, wait=True)
+    recorder.start()
+    monkeypatch.setattr(media, "_LOOK_S", 0.0)
+    for n in range(60):
+        if n == 40:
+            while recorder._items:
+                time.sleep(0.01)
+            monkeypatch.setattr(media, "_LEAST_FREE", 1 << 60)
+        recorder.on_picture(picture(n / 30), NOBODY)
+    recorder.close()
+    assert "MB are free, which events may need" in recorder.failure
+    assert caplog.text.count("can't record pictures and sound into") == 1
+    assert len(pictures_of(recorder.path)) >= 38
+
+
 def test_a_stream_that_never_gave_anything_leaves_no_file(tmp_path):
     recorder = MediaRecorder(tmp_path / "desk.mkv", stream(None), wait=False)
     recorder.start()
