@@ -9,10 +9,13 @@ import stat
 import subprocess
 import sys
 import time
+from fractions import Fraction
 
 import av
+import numpy as np
 import pytest
 
+from benchmarks.soak.server import FaultyServer
 from engines.errors import ConfigError
 from engines.starter import STARTER
 from streamer.config import Config, StreamConfig
@@ -224,3 +227,58 @@ def test_without_pyarrow_there_are_json_lines(clip, tmp_path):
     folder = the_one(tmp_path / "all")
     assert sorted(os.listdir(folder)) == ["events.jsonl", "recording.json"]
     assert json.loads((folder / "recording.json").read_text())["files"] == ["events.jsonl"]
+
+
+def claps_with_flashes(path, count):
+    """A stream of MPEG, of some seconds: a clap and a flash in each."""
+    with av.open(str(path), "w", format="mpegts") as container:
+        video = container.add_stream("libx264", rate=30)
+        video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+        video.options = {"preset": "ultrafast", "tune": "zerolatency", "g": "15"}
+        audio = container.add_stream("aac", rate=16_000, layout="mono")
+        for n in range(30 * count):
+            image = np.full((240, 320, 3), 220 if n % 30 in (15, 16, 17) else 30, np.uint8)
+            image[:, : 160 + n % 50] //= 2  # a live picture is never the same twice
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+            frame.pts, frame.time_base = n, Fraction(1, 30)
+            container.mux(video.encode(frame))
+            first = n * 16_000 // 30
+            sound = np.zeros((n + 1) * 16_000 // 30 - first, np.float32)
+            if n % 30 == 15:
+                sound[:300] = 0.9
+            block = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+            block.sample_rate, block.pts, block.time_base = 16_000, first, Fraction(1, 16_000)
+            container.mux(audio.encode(block))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))
+    return path
+
+
+def begins(times):
+    """The first of each run of times that are near each other."""
+    return times[np.insert(np.diff(times) > 0.2, 0, True)]
+
+
+def test_a_live_stream_keeps_claps_and_flashes_together(tmp_path):
+    data = claps_with_flashes(tmp_path / "claps.ts", 9).read_bytes()
+
+    def feed():
+        begun = time.monotonic()
+        for first in range(0, len(data), 188 * 7):
+            due = begun + 9.0 * first / len(data)
+            yield data[first : first + 188 * 7], max(0.0, due - time.monotonic())
+
+    with FaultyServer(feed, "video/mp2t", "live.ts") as server:
+        done = run("--input", server.url, "--duration", 5, "--record", tmp_path / "all", "--record-media")
+    assert done.returncode == 0, done.stderr
+    folder = the_one(tmp_path / "all")
+    start, samples = sound_of(folder / "default.mkv")
+    assert start == 0.0
+    claps = begins(np.flatnonzero(np.abs(samples) > 0.3) / 16_000)
+    flashes = begins(np.array([t for t, image in pictures_of(folder / "default.mkv") if image.mean() > 80]))
+    assert len(claps) >= 3
+    for clap in claps[:-1]:
+        assert np.abs(flashes - clap).min() < 0.02
+    # The events' times of day are those of the file, plus one and the same offset.
+    offsets = [event["t_end"] - event["media_time"] for event in emotions(events_in(folder / "events.jsonl"))]
+    assert max(offsets) - min(offsets) < 0.02
