@@ -13,17 +13,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
-
-import numpy as np
-import numpy.typing as npt
+from typing import Protocol
 
 from engines.frontend.clip import FrameFace
 from engines.frontend.settings import SAMPLE_RATE
@@ -33,6 +28,7 @@ from streamer.events import EmotionEvent, SourceState
 from streamer.recorded.cells import MARGIN_SECONDS, caption, cell
 from streamer.recording.description import MediaDescription
 from streamer.recording.media_file import MediaFile
+from streamer.recording.media_queue import Item, MediaQueue, PlacedSound
 from streamer.stages.clock import RecordedClock, StreamClock
 from streamer.threads import OwnedThread, yield_to_others
 
@@ -40,10 +36,6 @@ __all__ = ["MediaRecorder", "Recorded"]
 
 _log = logging.getLogger("emostream")
 
-_MOST_PICTURE_BYTES = 64_000_000  # two seconds of 640 x 480
-_LEAST_PICTURES = 4  # however large they are
-_MOST_SOUND = 30 * SAMPLE_RATE
-_MOST_CAPTIONS = 1000
 _WAIT_FOR_PICTURE = 30 * SAMPLE_RATE  # samples of sound, after which the file begins without one
 _USUAL_SIZE = (640, 480)
 _SOUND_LATE_S = 3.0  # behind the pictures of a live source: what is later is lost
@@ -53,15 +45,6 @@ _LEAST_FREE = 50_000_000  # bytes; half a day of events
 _LOOK_S = 1.0
 _TINY_S = 1e-6
 _CLOSE_S = 10.0  # to write the rest; whoever is killed meanwhile has a file that can be played
-
-
-@dataclass(frozen=True, eq=False)
-class _Sound:
-    first: int  # sample of the grid
-    samples: npt.NDArray[np.float32]
-
-
-_Item: TypeAlias = "VideoFrame | _Sound | EmotionEvent"
 
 
 class _RoomError(Exception):
@@ -105,73 +88,38 @@ class MediaRecorder:
 
     def __init__(self, path: Path, stream: Recorded, *, wait: bool) -> None:
         """Record `stream` into `path`; with `wait`, whoever puts waits for room instead of dropping."""
-        self.path, self._stream, self._wait = path, stream, wait
+        self.path, self._stream = path, stream
         self.failure: str | None = None
         self._file = MediaFile(path, f"emostream, stream {stream.name}")
-        self._changed = threading.Condition()
-        self._items: deque[_Item] = deque()
-        self._picture_bytes = self._pictures = self._samples = self._captions = 0  # that wait
-        self._held: deque[_Item] = deque()  # taken, but the file can't begin yet; of the thread alone
-        self._pictures_dropped = self._samples_dropped = self._silence = 0
-        self._open = self._begun = False
+        self._queue = MediaQueue(path, wait=wait)
+        self._held: deque[Item] = deque()  # taken, but the file can't begin yet
+        self._silence = 0
+        self._begun = False
         self._next_look = 0.0  # at how much of the disk is free
         self._thread = OwnedThread(f"media {stream.name}", self._run, self._fail)
 
     def start(self) -> None:
         """Take what comes from now on; the file is made with the first of it."""
-        self._open = True
+        self._queue.open()
         self._thread.start()
 
     def on_picture(self, frame: VideoFrame, face: FrameFace) -> None:
         """See `Watcher`."""
-        size = frame.image.nbytes
-        with self._changed:
-            if self._wait:
-                self._changed.wait_for(lambda: not self._open or self._room_for(size))
-            if not self._open:
-                return
-            if not self._room_for(size):
-                self._pictures_dropped += 1
-                if self._pictures_dropped == 1:
-                    _log.warning("recording %s falls behind; pictures of it are dropped", self.path)
-                return
-            self._picture_bytes += size
-            self._pictures += 1
-            self._put(frame)
+        self._queue.put_picture(frame)
 
     def on_sound(self, block: AudioBlock) -> None:
         """See `Watcher`."""
         grid = self._stream.segmenting
-        if grid is None:
-            return
-        sound = _Sound(grid.placed, block.samples)
-        with self._changed:
-            if self._wait:
-                self._changed.wait_for(lambda: not self._open or self._samples < _MOST_SOUND)
-            if not self._open:
-                return
-            if self._samples >= _MOST_SOUND:
-                self._samples_dropped += block.samples.size
-                if self._samples_dropped == block.samples.size:
-                    _log.warning(
-                        "recording %s is %d s behind; sound of it is lost", self.path, _MOST_SOUND / SAMPLE_RATE
-                    )
-                return
-            self._samples += block.samples.size
-            self._put(sound)
+        if grid is not None:
+            self._queue.put_sound(PlacedSound(grid.placed, block.samples))
 
     def on_event(self, event: EmotionEvent) -> None:
         """Take the result of a segment, for a caption; in the publisher's thread."""
-        with self._changed:
-            if self._open and self._captions < _MOST_CAPTIONS:
-                self._captions += 1
-                self._put(event)
+        self._queue.put_event(event)
 
     def close(self) -> None:
         """Write what waits, and end the file."""
-        with self._changed:
-            self._open = False
-            self._changed.notify_all()
+        self._queue.close()
         self._thread.join(_CLOSE_S)
 
     def description(self) -> MediaDescription | None:
@@ -181,76 +129,48 @@ class MediaRecorder:
         return MediaDescription(
             file=self.path.name,
             pictures=self._file.pictures,
-            pictures_dropped=self._pictures_dropped,
+            pictures_dropped=self._queue.pictures_dropped,
             sound_s=round(self._file.sound_end / SAMPLE_RATE, 3),
             silence_s=round(self._silence / SAMPLE_RATE, 3),
-            sound_dropped_ms=round(1000 * self._samples_dropped / SAMPLE_RATE, 1),
+            sound_dropped_ms=round(1000 * self._queue.samples_dropped / SAMPLE_RATE, 1),
             failure=self.failure,
         )
 
-    def _put(self, item: _Item) -> None:
-        self._items.append(item)
-        self._changed.notify_all()
-
-    def _room_for(self, size: int) -> bool:
-        return self._pictures < _LEAST_PICTURES or self._picture_bytes + size <= _MOST_PICTURE_BYTES
-
     def _run(self) -> None:
         yield_to_others()
-        while (item := self._take()) is not None:
+        while (item := self._queue.take()) is not None:
             clock = self._clock()
             if clock is None:
                 return
             self._held.append(item)
-            if not self._begun and not self._begin():
-                continue
-            self._keep_room()
-            while self._held:
-                self._write(self._held.popleft(), clock)
-        if not self._begun and self._held:
-            self._begin(anyhow=True)
-            clock = self._clock()
-            while self._held and clock is not None:
-                self._write(self._held.popleft(), clock)
+            self._write_held(clock)
+        if self._held and (clock := self._clock()) is not None:
+            self._write_held(clock, anyhow=True)
         if self._begun:
             self._file.close(whole=True)
 
-    def _take(self) -> _Item | None:
-        """Wait for the next item; None at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._items or not self._open)
-            if not self._items:
-                return None
-            item = self._items.popleft()
-            if isinstance(item, VideoFrame):
-                self._pictures -= 1
-                self._picture_bytes -= item.image.nbytes
-            elif isinstance(item, _Sound):
-                self._samples -= item.samples.size
-            else:
-                self._captions -= 1
-            self._changed.notify_all()
-            return item
+    def _write_held(self, clock: StreamClock, *, anyhow: bool = False) -> None:
+        """Write what was taken, once the file can begin; `anyhow`, since nothing more will come."""
+        if self._begun or self._begin(anyhow=anyhow):
+            self._keep_room()
+            while self._held:
+                self._write(self._held.popleft(), clock)
 
     def _clock(self) -> StreamClock | None:
         """The grid's clock, which the first pictures may be ahead of; None where the session ends before it begins."""
-        while True:
-            grid = self._stream.segmenting
-            if grid is not None and grid.clock is not None:
-                return grid.clock
-            with self._changed:
-                if not self._open:
-                    return None
-                self._changed.wait(_POLL_S)
+        while (grid := self._stream.segmenting) is None or grid.clock is None:
+            if not self._queue.stay(_POLL_S):
+                return None
+        return grid.clock
 
-    def _begin(self, *, anyhow: bool = False) -> bool:
+    def _begin(self, *, anyhow: bool) -> bool:
         """Make the file once it is known how large the pictures are."""
         states = self._stream.states
         size: tuple[int, int] | None = None
         if states["video"] != "off":
             shapes = (item.image.shape for item in self._held if isinstance(item, VideoFrame))
             first = next(shapes, None)
-            held = sum(item.samples.size for item in self._held if isinstance(item, _Sound))
+            held = sum(item.samples.size for item in self._held if isinstance(item, PlacedSound))
             if first is None and held < _WAIT_FOR_PICTURE and not anyhow:
                 return False
             size = _USUAL_SIZE if first is None else (first[1], first[0])
@@ -265,14 +185,14 @@ class MediaRecorder:
             if shutil.disk_usage(self.path.parent).free < _LEAST_FREE:
                 raise _RoomError(f"less than {_LEAST_FREE // 1_000_000} MB are free, which events may need")
 
-    def _write(self, item: _Item, clock: StreamClock) -> None:
+    def _write(self, item: Item, clock: StreamClock) -> None:
         if isinstance(item, VideoFrame):
             t = clock.to_grid(item.t)
             if t > -_SETTLING_S:
                 self._file.add_picture(max(t, 0.0), item.image)
                 if self._file.has_sound and not isinstance(clock, RecordedClock):
                     self._fill(round((t - _SOUND_LATE_S) * SAMPLE_RATE))
-        elif isinstance(item, _Sound):
+        elif isinstance(item, PlacedSound):
             self._fill(item.first)
             self._file.add_sound(item.samples[max(0, self._file.sound_end - item.first) :])
         else:
@@ -293,10 +213,7 @@ class MediaRecorder:
         _log.warning(
             "can't record pictures and sound into %s any more (%s); the session goes on", self.path, self.failure
         )
-        with self._changed:
-            self._open = False
-            self._items.clear()
-            self._changed.notify_all()
+        self._queue.close(discard=True)
         if self._begun:
             with suppress(OSError):  # it was said
                 self._file.close(whole=isinstance(error, _RoomError))

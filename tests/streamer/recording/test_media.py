@@ -14,7 +14,7 @@ from engines.frontend.clip import FrameFace
 from engines.frontend.settings import SAMPLE_RATE
 from engines.media.audio import AudioBlock
 from engines.media.video import VideoFrame
-from streamer.recording import media, media_file
+from streamer.recording import media, media_file, media_queue
 from streamer.recording.media import MediaRecorder
 from streamer.stages.clock import LiveClock, RecordedClock
 from tests.media_files import write_media
@@ -171,7 +171,7 @@ def test_a_camera_that_changes_its_size(tmp_path):
 
 def test_pictures_are_dropped_before_sound(tmp_path, monkeypatch, caplog):
     held = threading.Event()
-    monkeypatch.setattr(media, "_MOST_PICTURE_BYTES", 3_000_000)
+    monkeypatch.setattr(media_queue, "_MOST_PICTURE_BYTES", 3_000_000)
     write = MediaRecorder._write
     monkeypatch.setattr(MediaRecorder, "_write", lambda *all: (held.wait(20), write(*all)))
     made = stream(LiveClock(0.0, 0.0))
@@ -197,7 +197,7 @@ def test_pictures_are_dropped_before_sound(tmp_path, monkeypatch, caplog):
 
 def test_sound_that_finds_no_room_is_said_and_becomes_silence(tmp_path, monkeypatch, caplog):
     held = threading.Event()
-    monkeypatch.setattr(media, "_MOST_SOUND", SAMPLE_RATE)
+    monkeypatch.setattr(media_queue, "_MOST_SOUND", SAMPLE_RATE)
     write = MediaRecorder._write
     monkeypatch.setattr(MediaRecorder, "_write", lambda *all: (held.wait(20), write(*all)))
     made = stream(LiveClock(0.0, 0.0), video="off")
@@ -206,7 +206,7 @@ def test_sound_that_finds_no_room_is_said_and_becomes_silence(tmp_path, monkeypa
     for n in range(100):
         say(recorder, made, n * BLOCK, np.full(BLOCK, 0.5))
     held.set()
-    while recorder._items:
+    while len(recorder._queue):
         time.sleep(0.01)
     say(recorder, made, 100 * BLOCK, np.full(BLOCK, 0.5))
     recorder.close()
@@ -237,7 +237,7 @@ def test_media_ends_before_the_disk_is_full(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(media, "_LOOK_S", 0.0)
     for n in range(60):
         if n == 40:
-            while recorder._items:
+            while len(recorder._queue):
                 time.sleep(0.01)
             monkeypatch.setattr(media, "_LEAST_FREE", 1 << 60)
         recorder.on_picture(picture(n / 30), NOBODY)

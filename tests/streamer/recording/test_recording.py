@@ -128,6 +128,11 @@ def test_a_session_that_never_began_leaves_no_recording(tmp_path):
     assert os.listdir(tmp_path / "all") == []
 
 
+@pytest.mark.fault(
+    "Disk that is full while `--record` writes",
+    "files may have a few kilobytes and no more",
+    "said once; recognition goes on, every line is whole, media can be played up to there, exit code 1",
+)
 @pytest.mark.parametrize("room", [6000, 40_000])
 def test_a_full_disk_is_said_and_recognition_goes_on(clip, tmp_path, room):
     """The first room is too small for all events, the second for the media."""
@@ -142,7 +147,7 @@ def test_a_full_disk_is_said_and_recognition_goes_on(clip, tmp_path, room):
     assert "Traceback" not in done.stderr
     assert done.stderr.count("can't record pictures and sound into") == 1
     (error,) = [line for line in done.stderr.splitlines() if "emostream: error: " in line]
-    assert "desk.mkv" in error or "default.mkv ends early (File too large)" in error
+    assert "default.mkv ends early (File too large)" in error
     folder = the_one(tmp_path / "all")
     events = [decode(line) for line in (folder / "events.jsonl").read_bytes().splitlines()]
     assert [event.seq for event in events] == list(range(len(events)))
