@@ -50,6 +50,10 @@ def run_session(config: Config) -> None:
         open_things.enter_context(_metrics(config, pipeline))
         listeners += [open_things.enter_context(each) for each in _pages(config, pipeline)]
         listeners += [open_things.enter_context(bridge) for bridge in _bridges(config, pipeline)]
+        if config.record is not None:
+            from streamer.recording.recording import Recording  # which loads what encodes, too
+
+            listeners.append(open_things.enter_context(Recording(config.record, config, bundle, pipeline.streams)))
         if config.view:
             view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
             listeners.append(view)
