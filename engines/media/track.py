@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
@@ -27,6 +28,8 @@ __all__ = ["AudioTrack", "Track", "VideoTrack"]
 
 _log = logging.getLogger("emostream")
 
+_DURATION = re.compile(r"(\d{2,}):(\d\d):(\d\d(?:\.\d+)?)")
+_CUT_SHORT_S = 1.0
 _LONGEST_JUMP_S = 24 * 3600.0  # damaged timestamps would make years of silence of a short file
 
 Item = TypeVar("Item", AudioBlock, VideoFrame)
@@ -54,6 +57,7 @@ class Track(ABC, Generic[Item]):
             if stream is None:
                 raise SourceError(f"{redacted(self.path)} has no {self.kind} track")
             self._limit = _end_of_edit(self.path, self._container.format.name, stream)
+            self._declared = _declared_end(stream)
             self._items: Iterator[Item] = self._decode(stream)
             self._first: Item | None = next(self._items, None)
             if self._first is None:
@@ -81,6 +85,14 @@ class Track(ABC, Generic[Item]):
             self._refuse_jump(self.end, item.t)
             self.end = max(self.end, min(item.end, self._limit))
             yield self._until_limit(item)
+        if self._declared > self.end + _CUT_SHORT_S:
+            _log.warning(
+                "%s: its %s track ends at %.1f s, and should at %.1f s: the file was cut short",
+                redacted(self.path),
+                self.kind,
+                self.end,
+                self._declared,
+            )
 
     def _refuse_jump(self, before: float, now: float) -> None:
         if abs(now - before) > _LONGEST_JUMP_S:
@@ -160,3 +172,9 @@ def _end_of_edit(path: str, container: str, stream: Stream) -> float:
     if is_url(path) or "mp4" not in container.split(",") or not stream.duration or stream.time_base is None:
         return float("inf")
     return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+
+
+def _declared_end(stream: Stream) -> float:
+    """When a track of a Matroska file ends by what its writer noted of it; 0 where nothing is noted."""
+    found = _DURATION.fullmatch(stream.metadata.get("DURATION", ""))
+    return 0.0 if found is None else 3600.0 * int(found[1]) + 60.0 * int(found[2]) + float(found[3])

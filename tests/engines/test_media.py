@@ -110,6 +110,21 @@ def test_a_file_cut_short_gives_what_can_be_read(tmp_path):
         Contents.of(str(moov_lost))
 
 
+@pytest.mark.parametrize("share", [1.0, 0.6])
+def test_a_recording_that_lacks_its_end_is_said(tmp_path, caplog, share):
+    whole, file = tmp_path / "whole.mkv", tmp_path / "talk.mkv"
+    write_media(whole, seconds=4.0, sound=tone(16_000, 4.0))
+    data = whole.read_bytes()
+    file.write_bytes(data[: int(share * len(data))])
+    for track in (AudioTrack(str(file)), VideoTrack(str(file))):
+        with track:
+            for _ in track:
+                pass
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (0 if share == 1.0 else 2)
+    assert all(line.startswith(str(file)) and "should at 4.0 s: the file was cut short" in line for line in said)
+
+
 def test_damaged_packets_are_passed_over(tmp_path, caplog):
     file = write_media(tmp_path / "d.mp4", seconds=2.0)
     data = bytearray(file.read_bytes())
