@@ -55,7 +55,8 @@ def to_wled(address: str) -> Callable[[Colour], None]:
     """A lamp that runs WLED (its JSON API)."""
 
     def show(colour: Colour) -> None:
-        state = {"on": True, "transition": 3, "seg": [{"col": [colour]}]}  # 3: fade for 0.3 s
+        # Fade for 0.3 s, until the next segment comes; effect 0 is a plain colour.
+        state = {"on": True, "tt": 3, "seg": [{"fx": 0, "col": [colour]}]}
         body = json.dumps(state).encode()
         request = urllib.request.Request(f"{address}/json/state", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=0.5).close()
