@@ -7,10 +7,12 @@ pyserial`); without either it is printed. For anything else, write a function th
 
 import argparse
 import json
+import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 
+from engines.errors import EmostreamError
 from streamer.client import Subscriber
 from streamer.events import DEFAULT_ENDPOINT, EmotionEvent
 
@@ -89,6 +91,11 @@ if __name__ == "__main__":
     lamps.add_argument("--wled", metavar="URL", help="a lamp that runs WLED, as in http://192.168.1.50")
     lamps.add_argument("--serial", metavar="PORT", help="a serial port, as in /dev/ttyUSB0 or COM3")
     options = parser.parse_args()
-    lamp = to_wled(options.wled) if options.wled else to_serial(options.serial) if options.serial else to_terminal
     with suppress(KeyboardInterrupt):
-        follow(lamp, options.endpoint, options.stream)
+        try:
+            lamp = (
+                to_wled(options.wled) if options.wled else to_serial(options.serial) if options.serial else to_terminal
+            )
+            follow(lamp, options.endpoint, options.stream)
+        except (OSError, EmostreamError) as error:  # no such port, or no endpoint
+            sys.exit(f"lamp.py: {error}")
