@@ -93,9 +93,11 @@ if __name__ == "__main__":
     options = parser.parse_args()
     with suppress(KeyboardInterrupt):
         try:
-            lamp = (
-                to_wled(options.wled) if options.wled else to_serial(options.serial) if options.serial else to_terminal
-            )
-            follow(lamp, options.endpoint, options.stream)
+            show: Callable[[Colour], None] = to_terminal
+            if options.wled:
+                show = to_wled(options.wled)
+            elif options.serial:
+                show = to_serial(options.serial)
+            follow(show, options.endpoint, options.stream)
         except (OSError, EmostreamError) as error:  # no such port, or no endpoint
             sys.exit(f"lamp.py: {error}")
