@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,6 +22,11 @@ def replace_file(file: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: there is no room, or the folder can't be written.
     """
     beside = file.with_name(f"{file.name}.part")
-    with beside.open("wb") as stream:
-        write(stream)
-    os.replace(beside, file)
+    try:
+        with beside.open("wb") as stream:
+            write(stream)
+        os.replace(beside, file)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
 from typing_extensions import Self
 
 from engines.errors import SourceError
+from engines.frontend.clip import FrameFace
 from engines.frontend.detectors import FaceDetector
 from engines.frontend.face import FaceTracker
 from engines.frontend.grid import seconds, segment_count, segment_end
@@ -32,9 +33,15 @@ class OfflineRecording:
         length_s: seconds of the grid that its tracks span so far; the whole after the last segment.
     """
 
-    def __init__(self, path: str, detector: FaceDetector) -> None:
-        """Name the file; nothing is opened yet."""
-        self._path = path
+    def __init__(self, path: str, detector: FaceDetector, on_face: Callable[[FrameFace], None] | None = None) -> None:
+        """Name the file; nothing is opened yet.
+
+        Args:
+            path: of the file.
+            detector: finds faces in its pictures.
+            on_face: told of what was seen in each picture, in grid time, in order.
+        """
+        self._path, self._on_face = path, on_face
         self._tracker = FaceTracker(detector)
         self.length_s = 0.0
 
@@ -101,6 +108,8 @@ class OfflineRecording:
     def _look(self, segmenter: Segmenter) -> Iterator[bool]:
         for frame in self._video or ():
             self._refuse_jump(max(segmenter.video_end, 0.0), self.to_grid(frame.t))
-            face = self._tracker.update(frame.t, frame.image)
-            segmenter.push_frame(replace(face, t=self.to_grid(frame.t)))
+            face = replace(self._tracker.update(frame.t, frame.image), t=self.to_grid(frame.t))
+            segmenter.push_frame(face)
+            if self._on_face is not None:
+                self._on_face(face)
             yield True

@@ -14,11 +14,13 @@ import typer
 
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
+from streamer.commands import annotate as annotate_command
 from streamer.commands import devices as devices_command
 from streamer.commands import engines as engines_command
 from streamer.commands import health as health_command
 from streamer.commands import keys as keys_command
 from streamer.commands import listen as listen_command
+from streamer.commands import review as review_command
 from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT
@@ -33,7 +35,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _HELP = """Watch a face, hear a voice, and publish about three emotion events a second over ZeroMQ.
 
 Without options: camera 0 and the default microphone. Nothing leaves this machine unless --publish says so, and
-pictures and sound are neither stored nor sent, but for the page of --web.
+pictures and sound are sent to the page of --web alone, and stored by --record-media alone.
 """
 
 _EXIT_CODES = (
@@ -57,6 +59,8 @@ app.command()(devices_command.devices)
 app.command()(listen_command.listen)
 app.command()(health_command.health)
 app.command()(keys_command.keys)
+app.command()(annotate_command.annotate)
+app.command()(review_command.review)
 
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
@@ -189,6 +193,18 @@ def _emostream(
             rich_help_panel=_Results,
         ),
     ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Record the events into a new folder in this one, with what they are.",
+            rich_help_panel=_Results,
+        ),
+    ] = None,
+    record_media: Annotated[
+        bool,
+        typer.Option("--record-media", help="Record pictures and sound beside them.", rich_help_panel=_Results),
+    ] = False,
     osc: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="Also send the events as Open Sound Control.", rich_help_panel=_Results),
@@ -259,6 +275,8 @@ def _emostream(
             keys=keys,
             insecure=insecure,
             output=output,
+            record=record,
+            record_media=record_media,
             osc=osc,
             lsl=lsl,
             view=view,

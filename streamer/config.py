@@ -72,6 +72,8 @@ class Config:
         replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
         keys: folder of `emostream keys`; only clients that it lists are let in.
         output: file for events as JSON Lines, or Parquet files where it ends in `.parquet`; `-` for standard output.
+        record: folder in which a new one gets the events of this session, and says what they are.
+        record_media: record pictures and sound beside them.
         osc: `HOST:PORT` to which events are sent as Open Sound Control; none if not given.
         lsl: show scores and labels as streams of Lab Streaming Layer.
         view: show scores, levels and rates in the terminal.
@@ -94,6 +96,8 @@ class Config:
     replay: str | None = None
     keys: Path | None = None
     output: str | None = None
+    record: Path | None = None
+    record_media: bool = False
     osc: str | None = None
     lsl: bool = False
     view: bool = False
@@ -112,6 +116,8 @@ class Config:
             raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
+        if self.record_media and self.record is None:
+            raise ConfigError("--record-media keeps pictures and sound beside the events; name a folder with --record")
         if self.output is not None:
             check_output(self.output)
             for source in (source for each in self.streams for source in (each.input, each.camera, each.mic)):

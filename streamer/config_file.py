@@ -42,6 +42,7 @@ _MOST_BYTES = 1_000_000
 _KINDS: dict[str, tuple[type, ...]] = {
     "camera": (int, str),
     "mic": (int, str),
+    "record-media": (bool,),
     "lsl": (bool,),
     "view": (bool,),
     "fast": (bool,),

@@ -93,6 +93,7 @@ class Stream:
         failure: what ended it, if it did not end by itself.
         watchers: who sees and hears what it does; to be complete before `start`.
         doorway: where a browser comes in that gives its camera or microphone.
+        segmenting: owns its grid; None until it plays.
     """
 
     def __init__(self, config: StreamConfig, around: Surroundings) -> None:
@@ -103,6 +104,7 @@ class Stream:
         self.failure: BaseException | None = None
         self.watchers: list[Watcher] = []
         self.doorway = Doorway()
+        self.segmenting: Segmenting | None = None
         self._config, self._around = config, around
         self._late_s = config.av_offset_ms / 1000.0
         self._stop = threading.Event()
@@ -206,12 +208,12 @@ class Stream:
     def _threads(self, chosen: list[Chosen], recorded: bool, inlets: Inlets) -> list[OwnedThread]:
         playback, options = self._start_clock(chosen, recorded)
         threads = []
+        self.segmenting = Segmenting(inlets, self.served.segments, self.meters, options, self.watchers)
         if inlets.frames is not None and inlets.faces is not None:
             tracker = FaceTracker(self._around.detector())
             vision = Vision(tracker, inlets.frames, inlets.faces, self.meters, self._late_s, self.watchers)
             threads.append(self._make_thread("vision", vision.run))
-        segmenting = Segmenting(inlets, self.served.segments, self.meters, options, self.watchers)
-        threads.append(self._make_thread("segmenting", segmenting.run))
+        threads.append(self._make_thread("segmenting", self.segmenting.run))
         return threads + [self._make_thread(*self._reading(each, inlets, playback)) for each in chosen]
 
     def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:

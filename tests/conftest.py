@@ -24,6 +24,7 @@ _LIVE = (
     "test_network_stream",
     "test_page",
     "test_page_in_browser",
+    "test_recording",
     "test_recordings",
     "test_stopping",
 )

@@ -39,8 +39,8 @@ class AudioPlacer:
         self.late_samples = 0
         self.missing_samples = 0
 
-    def place(self, block: AudioBlock) -> None:
-        """Take the next block of the source."""
+    def place(self, block: AudioBlock) -> int:
+        """Take the next block of the source; the grid position of its first sample, taken or not."""
         end = self._segmenter.audio_end
         measured = round(self._clock.to_grid(block.t) * SAMPLE_RATE)
         follows = self._expected == end and not block.lost and abs(measured - end) <= _GAP_S * SAMPLE_RATE
@@ -60,3 +60,4 @@ class AudioPlacer:
         if samples.size:
             self._segmenter.push_audio(samples)
             self._expected = self._segmenter.audio_end
+        return end if follows else measured

@@ -52,22 +52,24 @@ class LiveClock:
     """Live sources: timestamps are monotonic times. While audio flows its sample count drives the grid.
 
     Between grid and monotonic time lies a straight line that follows the audio clock's offset and rate; without
-    audio the line goes on at its last rate, so the grid neither steps nor repeats.
+    audio the line goes on at its last rate, so the grid neither steps nor repeats. One thread follows; any may ask.
     """
 
     def __init__(self, t0: float, unix_offset: float) -> None:
         """Begin the grid at monotonic time `t0` s."""
-        self._mono, self._grid, self._rate = t0, 0.0, 1.0
+        self._line = (t0, 0.0, 1.0)  # a monotonic time, the grid there, and its rate; replaced at once
         self._followed = 0.0
         self._unix_offset = unix_offset
 
     def to_grid(self, t: float) -> float:
         """See `StreamClock`."""
-        return self._grid + self._rate * (t - self._mono)
+        mono, grid, rate = self._line
+        return grid + rate * (t - mono)
 
     def captured_at(self, grid: float) -> float:
         """See `StreamClock`."""
-        return self._mono + (grid - self._grid) / self._rate
+        mono, at, rate = self._line
+        return mono + (grid - at) / rate
 
     def unix(self, grid: float) -> float:
         """See `StreamClock`."""
@@ -77,10 +79,11 @@ class LiveClock:
         """Take in that the sample at `grid` s was captured at monotonic time `t` s, give or take its jitter."""
         step = min(grid - self._followed, _MAX_STEP_S)  # by the sample count: times between blocks jitter
         self._followed = grid
-        if step <= 0 or t <= self._mono:
+        mono, _, rate = self._line
+        if step <= 0 or t <= mono:
             return
-        error = grid - self.to_grid(t)
+        now = self.to_grid(t)
+        error = grid - now
         omega = 2 * math.pi * _BANDWIDTH_HZ * step
-        self._grid = self.to_grid(t) + math.sqrt(2) * omega * error
-        self._mono = t
-        self._rate = min(max(self._rate + omega * omega * error / step, 1 - _MAX_SKEW), 1 + _MAX_SKEW)
+        rate = min(max(rate + omega * omega * error / step, 1 - _MAX_SKEW), 1 + _MAX_SKEW)
+        self._line = (t, now + math.sqrt(2) * omega * error, rate)

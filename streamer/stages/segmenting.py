@@ -74,7 +74,12 @@ class _Lateness:
 
 
 class Segmenting:
-    """Owns the grid: the segmenter, the clock, and the place of every block on it."""
+    """Owns the grid: the segmenter, the clock, and the place of every block on it.
+
+    Attributes:
+        clock: of the grid; None until it has begun. Any thread may ask it.
+        placed: grid position, in samples, of the block that watchers are told of; for their `on_sound` alone.
+    """
 
     def __init__(
         self,
@@ -90,6 +95,8 @@ class Segmenting:
         self._watchers = watchers
         self._segmenter = Segmenter(audio=self._audio is not None, video=self._faces is not None)
         self._audio_lateness, self._video_lateness = _Lateness(), _Lateness()
+        self.clock: StreamClock | None = options.clock
+        self.placed = 0
         self._next_frame = float("-inf")  # grid time before which no frame will come
         self._limit: int | None = None  # number of segments, once it is known
         if options.duration_s is not None:
@@ -99,7 +106,7 @@ class Segmenting:
         """Work until the sources have ended or the session stops; then the segments end too."""
         clock: StreamClock | None = self._options.clock or self._first_timestamp()
         if clock is not None:
-            self._clock = clock
+            self._clock = self.clock = clock
             self._placer = AudioPlacer(self._segmenter, clock)
             while self._limit is None or self._segmenter.next_index < self._limit:
                 if not self._step():
@@ -201,7 +208,7 @@ class Segmenting:
 
     def _place(self, block: AudioBlock) -> None:
         begun = time.perf_counter()
-        self._placer.place(block)
+        self.placed = self._placer.place(block)
         self._audio_lateness.note(block.end)
         self._meters.spend("audio", time.perf_counter() - begun)
         self._meters.dropped_samples = self._placer.late_samples + self._placer.missing_samples

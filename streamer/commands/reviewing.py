@@ -1,0 +1,138 @@
+"""The command `emostream review`: a report of a recording, of events, or of a clip."""
+
+from __future__ import annotations
+
+import threading
+import webbrowser
+from contextlib import suppress
+from pathlib import Path
+
+import typer
+
+from engines.errors import ConfigError
+from engines.recognizer import Recognizer
+from streamer.commands.progress import length_of, showing
+from streamer.events import EmotionEvent
+from streamer.recorded.clip import ClipOptions, Found, StoppedError, recognise, recognizer_of
+from streamer.recorded.events_file import Take
+from streamer.recorded.source import EventsSource, events_source
+from streamer.review.columns import TakeColumns
+from streamer.review.figures import Row
+from streamer.review.report_page import GENERATOR, Report, render
+from streamer.stopping import STOPPING
+from streamer.whole_file import check_target, whole_file
+
+__all__ = ["review"]
+
+_MOST_TAKES = 12
+_SUFFIXES = (".html", ".htm")
+_EVERY = 2000  # events between two moves of the bar
+_HEAD_BYTES = 4096
+
+
+def review(source: Path, target: Path, options: ClipOptions, *, force: bool = False, show: bool = False) -> None:
+    """Make a report.
+
+    Args:
+        source: the folder of a recording, a file of events, or a clip.
+        target: the HTML file to come; an earlier report is replaced.
+        options: what recognises a clip.
+        force: replace any other file, too.
+        show: open it in the browser.
+
+    Raises:
+        EmostreamError: something can't be read, written or loaded, or the options don't fit.
+    """
+    if target.suffix.lower() not in _SUFFIXES:
+        raise ConfigError(f"{target} ends in {target.suffix or 'no suffix'}; a report is HTML, expected a name.html")
+    force = force or _is_report(target)
+    check_target(target, force=force, source=source)
+    stop = threading.Event()
+    STOPPING.hand_to(stop)
+    events = events_source(source)
+    report = _of_clip(source, options, stop) if events is None else _of_events(source, events, stop)
+    page = render(report)
+    with whole_file(target, force=force) as part:
+        part.write_text(page, encoding="utf-8")
+    typer.echo(f"made {target}: {sum(map(len, report.takes)):,} segments, {len(page.encode()) / 1e6:.1f} MB")
+    if show and not webbrowser.open(target.resolve().as_uri()):
+        typer.echo(f"there is no browser to show it; open {target} yourself")
+
+
+def _of_events(given: Path, source: EventsSource, stop: threading.Event) -> Report:
+    takes: dict[Take, TakeColumns] = {}
+    labels = _labels(source)
+    with showing() as progress:
+        reading = progress("reading", None)
+        for number, event in enumerate(source.file):
+            if number == 0:
+                reading = progress("reading", float(source.file.size))
+            if number % _EVERY == 0:
+                reading(source.file.bytes_read)
+                if stop.is_set():
+                    raise StoppedError(f"stopped before {source.file.path} was read")
+            take = Take(event.stream, event.session)
+            if take not in takes:
+                takes[take] = TakeColumns(*take, labels)
+            takes[take].add(event)
+    found = [take for take in takes.values() if len(take) or take.turns]
+    if not found:
+        source.file.takes()  # which says that there are none
+    shown = sorted(sorted(found, key=len, reverse=True)[:_MOST_TAKES], key=found.index)
+    return Report(
+        title=f"Recording {source.file.path.parent.resolve().name if given.is_dir() else given.name}",
+        source=str(source.file.path),
+        takes=shown,
+        left_out=len(found) - len(shown),
+        skipped=source.file.skipped,
+        description=source.description,
+    )
+
+
+def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
+    total = length_of(clip)
+    with recognizer_of(options) as recognizer, showing() as progress:
+        recognising = progress("recognising", total)
+        manifest, engine = recognizer.bundle.manifest, recognizer.engine
+        take = TakeColumns(clip.name, "", manifest.labels)
+        for each in recognise(str(clip), recognizer, options, stop):
+            for event in each.events:
+                take.add(event)
+                if isinstance(event, EmotionEvent):
+                    _add_heads(take, each, recognizer)
+                    recognising(event.media_time)
+    trained = "trained" if manifest.trained else "untrained: its scores mean nothing"
+    return Report(
+        title=f"Clip {clip.name}",
+        source=str(clip),
+        takes=[take],
+        facts=[
+            Row("bundle", f"{manifest.name} ({manifest.preset}, {trained})", recognizer.bundle.sha256),
+            Row("engine", f"{engine.name} on {engine.device}, {engine.precision}"),
+        ],
+    )
+
+
+def _add_heads(take: TakeColumns, found: Found, recognizer: Recognizer) -> None:
+    """What voice and face say by themselves, of segments that have both."""
+    features = found.features
+    if features is None or features.audio is None or features.video is None:
+        take.add_heads(None, None)
+        return
+    take.add_heads(
+        recognizer.score("audio", features.audio).by_label, recognizer.score("video", features.video).by_label
+    )
+
+
+def _labels(source: EventsSource) -> list[str]:
+    """In the bundle's order, where the recording tells it."""
+    bundle = source.description.get("bundle")
+    labels = bundle.get("labels") if isinstance(bundle, dict) else None
+    return [str(label) for label in labels][:100] if isinstance(labels, list) else []
+
+
+def _is_report(target: Path) -> bool:
+    """Whether a file is a report of ours, which may be replaced."""
+    with suppress(OSError, ValueError), target.open("rb") as file:
+        return f'content="{GENERATOR}"'.encode() in file.read(_HEAD_BYTES)
+    return False

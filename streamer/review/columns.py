@@ -1,0 +1,185 @@
+"""The events of one take as columns of numbers, since those of a day must fit into the memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.events import Dropped, UtteranceEvent
+from streamer.recorded.cells import cell
+from streamer.recorded.events_file import SegmentOrUtterance
+
+__all__ = ["REASONS", "TakeColumns", "Turn"]
+
+REASONS = ("no_face", "no_voice", "source_lost", "off")
+"""A modality that is there has the code -1, others their place in here."""
+
+_NONE = float("nan")
+_MOST_LABELS = 100  # as many as a bundle may have
+
+
+class Turn:
+    """An utterance: number, seconds of the stream, label and its score, head."""
+
+    __slots__ = ("end", "head", "label", "number", "score", "start")
+
+    def __init__(self, event: UtteranceEvent) -> None:
+        """Keep what is shown of it."""
+        self.number, self.end = event.id, event.media_time
+        self.start = max(0.0, event.media_time - (event.t_end - event.t_start))
+        self.label, self.head = event.label, event.head
+        self.score = event.scores.get(event.label) if event.scores and event.label else None
+
+
+class TakeColumns:
+    """Takes the events of one take, in order.
+
+    Attributes:
+        stream: its name.
+        session: its UUID.
+        labels: those that appeared, in the order in which they did.
+        turns: the utterances.
+        missing: how many numbers are missing, and where: seconds of the stream, and how many.
+        dropped: as the last event counts it.
+        first_unix: Unix time of the stream's beginning, by the first event; None without one.
+        passed_over: segments whose time is not later than the one before.
+    """
+
+    def __init__(self, stream: str, session: str, labels: Sequence[str] = ()) -> None:
+        """Begin with the labels that are known."""
+        self.stream, self.session = stream, session
+        self.labels: list[str] = list(labels)
+        self.turns: list[Turn] = []
+        self.missing: list[tuple[float, int]] = []
+        self.dropped = Dropped()
+        self.first_unix: float | None = None
+        self.passed_over = 0
+        self._seq: int | None = None
+        self._ends, self._latencies = array("d"), array("f")
+        self._label, self._own_label = array("b"), array("b")
+        self._face, self._voice, self._speaking = array("b"), array("b"), array("b")
+        self._scores: list[array[float]] = [array("f") for _ in labels]
+        self._heads: dict[str, list[array[float]]] = {"audio": [], "video": []}
+
+    def add(self, event: SegmentOrUtterance) -> None:
+        """Take the next event."""
+        if self._seq is not None and event.seq > self._seq + 1:
+            self.missing.append((event.media_time, event.seq - self._seq - 1))
+        self._seq = event.seq
+        if isinstance(event, UtteranceEvent):
+            self.turns.append(Turn(event))
+            return
+        if self._ends and event.media_time <= self._ends[-1]:
+            self.passed_over += 1
+            return
+        if self.first_unix is None:
+            self.first_unix = event.t_end - event.media_time
+        self._ends.append(event.media_time)
+        self._latencies.append(_NONE if event.latency_ms is None else event.latency_ms)
+        self._label.append(self._code(event.label))
+        self._own_label.append(self._code(event.segment.label if event.segment else None))
+        self._face.append(_reason(event.reason.video))
+        self._voice.append(_reason(event.reason.audio))
+        self._speaking.append(event.utterance is not None)
+        self._fill(self._scores, event.scores or {})
+        self.dropped = event.dropped
+
+    def add_heads(self, voice: Mapping[str, float] | None, face: Mapping[str, float] | None) -> None:
+        """What either head alone says of the segment that was added last; None where it can't tell."""
+        for name, scores in (("audio", voice), ("video", face)):
+            self._fill(self._heads[name], scores or {})
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @property
+    def ends(self) -> npt.NDArray[np.float64]:
+        """Seconds of the stream at which the segments end, [n]."""
+        return np.frombuffer(self._ends, np.float64) if self._ends else np.zeros(0)
+
+    @property
+    def middles(self) -> npt.NDArray[np.float64]:
+        """Seconds of the stream of the middles of their cells, [n]."""
+        start, end = cell(0.0)
+        return self.ends + (start + end) / 2
+
+    @property
+    def latencies(self) -> npt.NDArray[np.float32]:
+        """Milliseconds, [n]; NaN without one."""
+        return _floats(self._latencies)
+
+    @property
+    def label_codes(self) -> npt.NDArray[np.int8]:
+        """Places in `labels`, [n]; -1 without one."""
+        return _codes(self._label)
+
+    @property
+    def own_label_codes(self) -> npt.NDArray[np.int8]:
+        """As `label_codes`, of the segments alone."""
+        return _codes(self._own_label)
+
+    @property
+    def face_reasons(self) -> npt.NDArray[np.int8]:
+        """Places in `REASONS`, [n]; -1 where the face is there."""
+        return _codes(self._face)
+
+    @property
+    def voice_reasons(self) -> npt.NDArray[np.int8]:
+        """As `face_reasons`, of the voice."""
+        return _codes(self._voice)
+
+    @property
+    def speaking(self) -> npt.NDArray[np.bool_]:
+        """Whether they belong to an utterance, [n]."""
+        return _codes(self._speaking).astype(np.bool_)
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        """[labels, n]; NaN without any."""
+        return self._matrix(self._scores)
+
+    def heads(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
+        """What the voice's head and the face's say, each [labels, n]; None where nobody asked them."""
+        if not self._heads["audio"] and not self._heads["video"]:
+            return None
+        return self._matrix(self._heads["audio"]), self._matrix(self._heads["video"])
+
+    def _code(self, label: str | None) -> int:
+        if label is None:
+            return -1
+        if label not in self.labels:
+            if len(self.labels) >= _MOST_LABELS:
+                return -1
+            self.labels.append(label)
+        return self.labels.index(label)
+
+    def _fill(self, columns: list[array[float]], scores: Mapping[str, float]) -> None:
+        """Append to every label's column, one that is new among them."""
+        for label in scores:
+            self._code(label)
+        count = len(self._ends)
+        while len(columns) < len(self.labels):
+            columns.append(array("f", [_NONE]) * (count - 1))
+        for label, column in zip(self.labels, columns, strict=True):
+            column.append(scores.get(label, _NONE))
+
+    def _matrix(self, columns: list[array[float]]) -> npt.NDArray[np.float32]:
+        whole = np.full((len(self.labels), len(self)), np.nan, np.float32)
+        for row, column in zip(whole, columns, strict=False):
+            row[: len(column)] = _floats(column)
+        return whole
+
+
+def _reason(reason: str | None) -> int:
+    return -1 if reason is None else REASONS.index(reason)
+
+
+def _floats(values: array[float]) -> npt.NDArray[np.float32]:
+    return np.frombuffer(values, np.float32) if values else np.zeros(0, np.float32)
+
+
+def _codes(values: array[int]) -> npt.NDArray[np.int8]:
+    return np.frombuffer(values, np.int8) if values else np.zeros(0, np.int8)

@@ -1,0 +1,88 @@
+"""The figures of a take, as rows of a table."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.recorded.cells import SHIFT_SECONDS
+from streamer.review.columns import TakeColumns
+from streamer.review.gaps import Gaps
+
+__all__ = ["Row", "clock", "label_rows", "latency_quantiles", "summary_rows"]
+
+_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+class Row(NamedTuple):
+    """A figure: what it is, its value, and what it means."""
+
+    what: str
+    value: str
+    note: str = ""
+
+
+def summary_rows(take: TakeColumns, gaps: Gaps) -> list[Row]:
+    """What a take comes to."""
+    count = len(take)
+    rows = [
+        Row("length", clock(float(take.ends[-1])) if count else "0:00", "of the stream's own axis"),
+        Row("segments", f"{count:,}", "one every 300 ms"),
+        Row("utterances", f"{len(take.turns):,}", _spoken(take)),
+        Row("face there", _share(take.face_reasons == -1), "of the segments"),
+        Row("voice there", _share(take.voice_reasons == -1), "of the segments"),
+        Row("no result", _share(take.label_codes == -1), "neither face nor voice, so none is made up"),
+    ]
+    changed = (take.own_label_codes != take.label_codes) & (take.own_label_codes >= 0) & (take.label_codes >= 0)
+    rows.append(Row("another label alone", _share(changed), "segments that say otherwise than their pool"))
+    for what, (times, seconds) in gaps.totals.items():
+        if what != "events missing":
+            rows.append(Row(what, f"{times:,} time{'s' * (times != 1)}", f"{clock(seconds)} altogether"))
+    missing = sum(number for _, number in take.missing)
+    rows.append(Row("events missing", f"{missing:,}", "by their numbers, which have no gaps where nothing was lost"))
+    dropped = take.dropped
+    rows.append(Row("segments dropped", f"{dropped.segments:,}", "the engine fell behind"))
+    rows.append(Row("pictures dropped", f"{dropped.frames:,}", "vision fell behind"))
+    rows.append(Row("sound lost", f"{dropped.audio_ms:,.0f} ms", "gaps, and what came too late"))
+    if take.passed_over:
+        rows.append(Row("out of order", f"{take.passed_over:,}", "segments that are not shown"))
+    return rows
+
+
+def label_rows(take: TakeColumns) -> list[Row]:
+    """How often each label was the result, the most frequent first."""
+    counts = np.bincount(take.label_codes[take.label_codes >= 0], minlength=len(take.labels))
+    order = np.argsort(-counts, kind="stable")
+    of = max(int(counts.sum()), 1)
+    return [
+        Row(take.labels[place], f"{100 * counts[place] / of:.1f} %", clock(float(counts[place]) * SHIFT_SECONDS))
+        for place in order
+    ]
+
+
+def latency_quantiles(take: TakeColumns) -> dict[str, float]:
+    """Milliseconds; empty where nothing was captured in real time. The smallest value that a share doesn't exceed."""
+    there = np.sort(take.latencies[~np.isnan(take.latencies)])
+    if not there.size:
+        return {}
+    return {name: float(there[math.ceil(share * there.size) - 1]) for name, share in _QUANTILES.items()}
+
+
+def clock(seconds: float, *, fine: bool = False) -> str:
+    """Seconds as `1:02:03.4`, without hours where there are none; with `fine`, always with tenths."""
+    tenths = round(10 * max(0.0, seconds))
+    minutes, tenths = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{tenths // 10:02d}" + (f".{tenths % 10}" if tenths % 10 or fine else "")
+    return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
+
+
+def _spoken(take: TakeColumns) -> str:
+    return f"{clock(sum(turn.end - turn.start for turn in take.turns))} of speech in them"
+
+
+def _share(flags: npt.NDArray[np.bool_]) -> str:
+    return f"{100 * flags.mean():.1f} %" if flags.size else "-"

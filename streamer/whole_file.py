@@ -1,0 +1,62 @@
+"""A file for the user: there whole or not at all, and never in the place of another one unasked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engines.errors import ConfigError, PublishError
+
+__all__ = ["check_target", "whole_file"]
+
+
+def check_target(target: Path, *, force: bool, source: Path | None = None) -> None:
+    """Refuse a file that may not be written, before any work is done for it.
+
+    Args:
+        target: the file to come.
+        force: whether it may replace another one.
+        source: what is read, which is never replaced.
+
+    Raises:
+        ConfigError: it is the source, or is there already.
+        PublishError: its folder is missing, or can't be written.
+    """
+    if source is not None and _same(target, source):
+        raise ConfigError(f"{target} is what is read; name another file")
+    if target.is_dir():
+        raise ConfigError(f"{target} is a folder; name a file")
+    if not force and os.path.lexists(target):
+        raise ConfigError(f"{target} is there already; name another file, or say --force to replace it")
+    if not os.access(target.parent, os.W_OK):
+        reason = "Permission denied" if target.parent.is_dir() else "there is no such folder"
+        raise PublishError(f"can't write {target}: {reason}; name a file in a folder that you may write to")
+
+
+@contextmanager
+def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
+    """Where to write what becomes `target` once all went well; nothing stays of it otherwise.
+
+    Raises:
+        ConfigError: another file has come in its place meanwhile.
+        PublishError: it can't be written.
+    """
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield part
+        check_target(target, force=force)
+        os.replace(part, target)
+    except OSError as error:
+        raise PublishError(f"can't write {target}: {error.strerror}; nothing is left of it") from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False
