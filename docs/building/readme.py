@@ -58,6 +58,8 @@ def _link(link: re.Match[str]) -> str:
                 f"README.md's link to {target} has no place in the documentation; docs/building/readme.py"
             )
         return f"[{text}]({_SECTIONS[target]})"
+    if target.startswith("docs/"):
+        return f"[{text}]({target.removeprefix('docs/')})"
     if target in _FILES:
         return f"[{text}]({_FILES[target]})"
     return f"`{target}`" if text == target else f"{text} (`{target}`)"
