@@ -7,10 +7,12 @@ pyserial`); without either it is printed. For anything else, write a function th
 
 import argparse
 import json
+import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 
+from engines.errors import EmostreamError
 from streamer.client import Subscriber
 from streamer.events import DEFAULT_ENDPOINT, EmotionEvent
 
@@ -55,7 +57,8 @@ def to_wled(address: str) -> Callable[[Colour], None]:
     """A lamp that runs WLED (its JSON API)."""
 
     def show(colour: Colour) -> None:
-        state = {"on": True, "transition": 3, "seg": [{"col": [colour]}]}  # 3: fade for 0.3 s
+        # Fade for 0.3 s, until the next segment comes; effect 0 is a plain colour.
+        state = {"on": True, "tt": 3, "seg": [{"fx": 0, "col": [colour]}]}
         body = json.dumps(state).encode()
         request = urllib.request.Request(f"{address}/json/state", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=0.5).close()
@@ -88,6 +91,13 @@ if __name__ == "__main__":
     lamps.add_argument("--wled", metavar="URL", help="a lamp that runs WLED, as in http://192.168.1.50")
     lamps.add_argument("--serial", metavar="PORT", help="a serial port, as in /dev/ttyUSB0 or COM3")
     options = parser.parse_args()
-    lamp = to_wled(options.wled) if options.wled else to_serial(options.serial) if options.serial else to_terminal
     with suppress(KeyboardInterrupt):
-        follow(lamp, options.endpoint, options.stream)
+        try:
+            show: Callable[[Colour], None] = to_terminal
+            if options.wled:
+                show = to_wled(options.wled)
+            elif options.serial:
+                show = to_serial(options.serial)
+            follow(show, options.endpoint, options.stream)
+        except (OSError, EmostreamError) as error:  # no such port, or no endpoint
+            sys.exit(f"lamp.py: {error}")

@@ -17,12 +17,14 @@ from __future__ import annotations
 import argparse
 import os
 import queue
+import sys
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
+from engines.errors import EmostreamError
 from streamer.client import Subscriber
 from streamer.events import DEFAULT_ENDPOINT, EmotionEvent, UtteranceEvent
 from streamer.subscribing.cursor_file import read_cursors, write_cursors
@@ -101,6 +103,8 @@ def main() -> None:
         bridge(broker, options)
     except KeyboardInterrupt:
         pass
+    except EmostreamError as error:  # no endpoint, or a cursor that can't be read or written
+        sys.exit(f"mqtt_bridge.py: {error}")
     finally:
         broker.close()
 

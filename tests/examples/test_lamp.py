@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 import threading
 import tty
@@ -132,3 +134,18 @@ def test_without_a_lamp_it_is_printed(events: list[Result]):
         told = [list(bytes.fromhex(colour.removeprefix("#"))) for colour in lamp.lines[:SHOWN]]
     assert len({tuple(colour) for colour in told}) > 10
     assert contiguous(told[1:], changes(broadcast.sent))
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (["--serial", "/dev/nowhere"], "lamp.py: .*could not open port /dev/nowhere"),
+        (["nonsense"], "lamp.py: .*nonsense"),
+    ],
+)
+def test_a_wrong_option_is_one_line(options: list[str], error: str):
+    done = subprocess.run(
+        [sys.executable, str(LAMP), *options], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(f"{error}.*\n", done.stderr)
