@@ -324,16 +324,18 @@ def test_a_signal_leaves_no_half_file(clip, tmp_path):
 
 def test_a_signal_in_one_long_write_leaves_no_half_file(tmp_path):
     stop = threading.Event()
-    with (
-        pytest.raises(PublishError, match="nothing is left of it"),
-        whole_file(tmp_path / "x", force=False, stop=stop) as part,
-    ):
-        part.write_text("half")
-        stop.set()
-        until = time.monotonic() + 10
-        while part.exists():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+
+    def write():
+        with whole_file(tmp_path / "x", force=False, stop=stop) as part:
+            part.write_text("half")
+            stop.set()
+            until = time.monotonic() + 10
+            while part.exists():
+                assert time.monotonic() < until
+                time.sleep(0.01)
+
+    with pytest.raises(PublishError, match="nothing is left of it"):
+        write()
     assert os.listdir(tmp_path) == []
 
 
