@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BUILD := build
 DEMO_ENDPOINT ?= tcp://127.0.0.1:5557
 
-.PHONY: demo test lint bench accuracy clean
+.PHONY: demo test lint docs bench accuracy clean
 
 demo: $(VENV)/base $(BUILD)/demo.mp4
 	@echo "Playing $(BUILD)/demo.mp4 live: a drawn person says something with joy, anger, fear (unseen) and sadness."
@@ -19,7 +19,11 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples docs/building
 	$(BIN)/lint-imports
+
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.latency --preset compact
@@ -46,9 +50,14 @@ $(VENV)/base: pyproject.toml constraints.txt
 # TensorRT itself, which comes from NVIDIA's index alone.
 $(VENV)/ready: $(VENV)/base
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,dev,tensorrt,int8]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[train,dev,docs,tensorrt,int8]"
 	$(BIN)/pip install --quiet --no-deps tensorrt-stubs
 	$(BIN)/python .ci/mend_stubs.py
+	touch $@
+
+# What building the documentation needs.
+$(VENV)/docs: $(VENV)/base
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 $(BUILD)/demo.mp4: $(VENV)/base

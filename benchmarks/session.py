@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -109,15 +110,17 @@ def run_session(clip: Path, bundle: Path, engine: str, precision: str) -> Sessio
     return run_sessions(clip, bundle, engine, precision, 1)[0]
 
 
-def run_sessions(clip: Path, bundle: Path, engine: str, precision: str, streams: int) -> list[Session]:
-    """Play a clip through so many streams of one `emostream`, and receive what it publishes.
+def run_sessions(
+    clip: Path, bundle: Path, engine: str, precision: str, streams: int, more: Sequence[str] = ()
+) -> list[Session]:
+    """Play a clip through so many streams of one `emostream` with `more` options, and receive what it publishes.
 
     Raises:
         EngineError: a stream gave no event, or all gave nothing for two minutes.
     """
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     names = [f"{_STREAM}-{number}" for number in range(streams)]
-    options = ["--engine", engine, "--precision", precision, "--publish", endpoint]
+    options = ["--engine", engine, "--precision", precision, "--publish", endpoint, *more]
     shown = ["python", "-m", "streamer", "--config", "fleet.toml", "--bundle", bundle.name, *options]
     arrivals: list[Arrival] = []
     with (

@@ -22,22 +22,21 @@ class Address:
     port: int
 
     @classmethod
-    def parse(cls, text: str, *, insecure: bool) -> Address:
-        """Read what `--metrics` says.
+    def parse(cls, option: str, text: str, example: str) -> Address:
+        """Read what an option says.
 
         Raises:
-            ConfigError: it is no address, or others than this machine could connect and `insecure` is not said.
+            ConfigError: it is no address.
         """
         found = _FORM.fullmatch(text)
         if found is None or int(found["port"]) > _MAX_PORT:
-            raise ConfigError(f"--metrics is {text!r}, expected ADDRESS:PORT, as in 127.0.0.1:9464")
-        address = cls(found["v6"] or found["host"], int(found["port"]))
-        if not (insecure or is_loopback(address.host)):
-            raise ConfigError(
-                f"--metrics is {text}, where other machines can read without being asked who they are; take "
-                "127.0.0.1:PORT, or say --insecure"
-            )
-        return address
+            raise ConfigError(f"--{option} is {text!r}, expected ADDRESS:PORT, as in {example}")
+        return cls(found["v6"] or found["host"], int(found["port"]))
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:

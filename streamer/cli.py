@@ -15,6 +15,7 @@ import typer
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
 from streamer.commands import annotate as annotate_command
+from streamer.commands import devices as devices_command
 from streamer.commands import engines as engines_command
 from streamer.commands import health as health_command
 from streamer.commands import keys as keys_command
@@ -34,7 +35,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]
 _HELP = """Watch a face, hear a voice, and publish about three emotion events a second over ZeroMQ.
 
 Without options: camera 0 and the default microphone. Nothing leaves this machine unless --publish says so, and
-pictures and sound are never sent, and stored only by --record-media.
+pictures and sound are sent to the page of --web alone, and stored by --record-media alone.
 """
 
 _EXIT_CODES = (
@@ -54,6 +55,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engines_command.app, name="engines")
+app.command()(devices_command.devices)
 app.command()(listen_command.listen)
 app.command()(health_command.health)
 app.command()(keys_command.keys)
@@ -105,21 +107,25 @@ def _emostream(
     camera: Annotated[
         str | None,
         typer.Option(
-            metavar="0|PATH|URL|none", help="Camera by index or path, a video file, or a URL.", rich_help_panel=_Sources
+            metavar="0|PATH|URL|browser|none",
+            help="Camera by index or path, a video file, a URL, or that of whoever has the --web page open.",
+            rich_help_panel=_Sources,
         ),
     ] = None,
     mic: Annotated[
         str | None,
         typer.Option(
-            metavar="default|NAME|INDEX|FILE|none", help="Microphone, or an audio file.", rich_help_panel=_Sources
+            metavar="default|NAME|INDEX|FILE|browser|none",
+            help="Microphone, an audio file, or that of whoever has the --web page open.",
+            rich_help_panel=_Sources,
         ),
     ] = None,
     input_: Annotated[
         str | None,
         typer.Option(
             "--input",
-            metavar="FILE|URL",
-            help="A recording or network stream with picture and sound.",
+            metavar="FILE|URL|browser",
+            help="A recording, network stream or browser with picture and sound.",
             rich_help_panel=_Sources,
         ),
     ] = None,
@@ -209,6 +215,19 @@ def _emostream(
     view: Annotated[
         bool, typer.Option("--view", help="Show scores, levels and rates in the terminal.", rich_help_panel=_Results)
     ] = False,
+    web: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS:PORT", help="Serve the live page, as on 127.0.0.1:8080.", rich_help_panel=_Results
+        ),
+    ] = None,
+    web_cert: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Certificate of the page, for HTTPS.", rich_help_panel=_Results),
+    ] = None,
+    web_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Key of the certificate.", rich_help_panel=_Results)
+    ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
@@ -265,17 +284,12 @@ def _emostream(
             duration_s=duration,
             face_model=face_model,
             metrics=metrics,
+            web=web,
+            web_cert=web_cert,
+            web_key=web_key,
             log_json=log_json,
         )
     )
-
-
-@app.command()
-def devices() -> None:
-    """List the cameras and microphones of this machine."""
-    from streamer.commands.devices import describe_devices
-
-    typer.echo(describe_devices())
 
 
 def main() -> None:

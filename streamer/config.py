@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, Literal
 
 from engines.errors import ConfigError
 from engines.starter import STARTER
@@ -11,10 +12,14 @@ from streamer.address import Address
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
 from streamer.publishing.output import check_output
 
-__all__ = ["Config", "StreamConfig"]
+__all__ = ["BROWSER", "Config", "StreamConfig"]
+
+BROWSER: Final = "browser"
+"""As `--camera`, `--mic` or `--input`: that of whoever has the live page open."""
 
 _MAX_AV_OFFSET_MS = 2000.0
 _MAX_DURATION_S = 1e8  # three years
+_METRICS_EXAMPLE, _WEB_EXAMPLE = "127.0.0.1:9464", "127.0.0.1:8080"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +28,9 @@ class StreamConfig:
 
     Attributes:
         name: in topics, 1 to 64 of a-z, 0-9, `_` and `-`.
-        camera: index, device path, file or URL; `none`; or None: camera 0, if there is one.
-        mic: `default`, index, part of a name, or file; `none`; or None: the default one, if there is one.
-        input: a file or URL with both; excludes the other two.
+        camera: index, device path, file or URL; `browser`; `none`; or None: camera 0, if there is one.
+        mic: `default`, index, part of a name, or file; `browser`; `none`; or None: the default one, if there is one.
+        input: a file or URL with both, or `browser`; excludes the other two.
         av_offset_ms: how much later than the voice the camera delivers, in milliseconds.
     """
 
@@ -46,6 +51,12 @@ class StreamConfig:
             raise ConfigError(
                 f"--av-offset-ms is {self.av_offset_ms}, expected -{_MAX_AV_OFFSET_MS:.0f} to {_MAX_AV_OFFSET_MS:.0f}"
             )
+
+    @property
+    def from_browser(self) -> tuple[Literal["audio", "video"], ...]:
+        """What whoever has the live page open gives."""
+        given: dict[Literal["audio", "video"], str | None] = {"audio": self.mic, "video": self.camera}
+        return tuple(modality for modality, source in given.items() if BROWSER in (source, self.input))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +83,9 @@ class Config:
         metrics: `ADDRESS:PORT` that serves Prometheus metrics over HTTP; none if not given.
         insecure: let others than this machine reach what has no protection of its own.
         log_json: log JSON, one object a line.
+        web: `ADDRESS:PORT` that serves the live page; none if not given.
+        web_cert: PEM file of the page's certificate, for HTTPS.
+        web_key: PEM file of its key.
     """
 
     streams: tuple[StreamConfig, ...] = (StreamConfig(),)
@@ -93,6 +107,9 @@ class Config:
     metrics: str | None = None
     insecure: bool = False
     log_json: bool = False
+    web: str | None = None
+    web_cert: Path | None = None
+    web_key: Path | None = None
 
     def __post_init__(self) -> None:
         if self.duration_s is not None and not 0 < self.duration_s <= _MAX_DURATION_S:
@@ -106,8 +123,47 @@ class Config:
             for source in (source for each in self.streams for source in (each.input, each.camera, each.mic)):
                 if source is not None and _is_same_file(self.output, source):
                     raise ConfigError(f"--output {self.output} is what is played; expected a file for the events")
-        if self.metrics is not None:
-            Address.parse(self.metrics, insecure=self.insecure)
+        metrics, page = self.metrics_address, self.web_address
+        if metrics is not None and not (self.insecure or metrics.is_loopback):
+            raise ConfigError(
+                f"--metrics is {self.metrics}, where other machines can read without being asked who they are; take "
+                "127.0.0.1:PORT, or say --insecure"
+            )
+        if page is None:
+            self._check_absent_page()
+        elif self.web_cert is None and not page.is_loopback:
+            raise ConfigError(
+                f"--web is {self.web}, where pictures and sound would cross the network unencrypted; take "
+                "127.0.0.1:PORT, or give --web-cert and --web-key"
+            )
+        if (self.web_cert is None) != (self.web_key is None):
+            raise ConfigError("--web-cert and --web-key go together: a certificate and its key, both as PEM")
+
+    @property
+    def metrics_address(self) -> Address | None:
+        """What `metrics` says.
+
+        Raises:
+            ConfigError: it is no address.
+        """
+        return None if self.metrics is None else Address.parse("metrics", self.metrics, _METRICS_EXAMPLE)
+
+    @property
+    def web_address(self) -> Address | None:
+        """What `web` says.
+
+        Raises:
+            ConfigError: it is no address.
+        """
+        return None if self.web is None else Address.parse("web", self.web, _WEB_EXAMPLE)
+
+    def _check_absent_page(self) -> None:
+        if self.web_cert is not None or self.web_key is not None:
+            raise ConfigError(f"--web-cert and --web-key are for the live page; say --web {_WEB_EXAMPLE} too")
+        if taking := [stream.name for stream in self.streams if stream.from_browser]:
+            raise ConfigError(
+                f"stream {taking[0]} takes its camera or microphone from a browser; say --web {_WEB_EXAMPLE} too"
+            )
 
 
 def _is_same_file(one: str, other: str) -> bool:

@@ -15,7 +15,10 @@ from typing import Any
 
 from engines.redaction import without_secrets
 
-__all__ = ["Logs", "speaking_of"]
+__all__ = ["AS_IT_IS", "Logs", "speaking_of"]
+
+AS_IT_IS = {"as_it_is": True}
+"""`extra` of a message that holds a secret because it is to tell it: the address of the live page."""
 
 _STDERR = 2
 _MORE = 1 << 20  # bytes that wait where the system lets a pipe hold so many
@@ -122,7 +125,7 @@ class _JsonHandler(logging.StreamHandler[Any]):
 
 class _LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return without_secrets(super().format(record))
+        return _shown(record, super().format(record))
 
 
 class _JsonFormatter(logging.Formatter):
@@ -132,10 +135,14 @@ class _JsonFormatter(logging.Formatter):
             "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": without_secrets(record.getMessage()),
+            "message": _shown(record, record.getMessage()),
         }
         if (stream := _stream.get()) is not None:
             fields["stream"] = stream
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception"] = without_secrets(self.formatException(record.exc_info))
         return json.dumps(fields, ensure_ascii=False)
+
+
+def _shown(record: logging.LogRecord, text: str) -> str:
+    return text if getattr(record, "as_it_is", False) else without_secrets(text)

@@ -1,12 +1,11 @@
-"""A session as the command runs it: with the terminal, the metrics, and signals that end it."""
+"""A session as the command runs it: with the terminal, what runs beside it, and signals that end it."""
 
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 import threading
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import typer
@@ -14,7 +13,7 @@ from rich.console import Console as Terminal
 from rich.live import Live
 
 from engines.bundle import Bundle
-from streamer.address import Address
+from streamer.companions import companions_of, metrics_of
 from streamer.config import Config
 from streamer.events import Event
 from streamer.pipeline import Pipeline
@@ -48,12 +47,9 @@ def run_session(config: Config) -> None:
         _log.warning("bundle %s is untrained: its weights are random, and its scores mean nothing", config.bundle)
     STOPPING.hand_to(stop)
     with ExitStack() as open_things:
-        open_things.enter_context(_metrics(config, pipeline))
-        listeners += [open_things.enter_context(bridge) for bridge in _bridges(config, pipeline)]
-        if config.record is not None:
-            from streamer.recording.recording import Recording  # which loads what encodes, too
-
-            listeners.append(open_things.enter_context(Recording(config.record, config, bundle, pipeline.streams)))
+        for server in metrics_of(config, pipeline):
+            open_things.enter_context(server)
+        listeners += [open_things.enter_context(each) for each in companions_of(config, pipeline)]
         if config.view:
             view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
             listeners.append(view)
@@ -65,27 +61,3 @@ def run_session(config: Config) -> None:
             pipeline.run(on_tick=console.on_tick)
         else:
             pipeline.run()
-
-
-def _bridges(config: Config, pipeline: Pipeline) -> list[Any]:
-    bridges: list[Any] = []
-    if config.osc is not None:
-        from streamer.bridges.osc import OscBridge  # whoever has no lab needs none of its tools
-
-        bridges.append(OscBridge(config.osc))
-    if config.lsl:
-        from streamer.bridges.lsl import LslBridge
-
-        names = [stream.name for stream in pipeline.streams]
-        source = f"emostream-{socket.gethostname()}"
-        bridges.append(LslBridge(names, pipeline.bundle.manifest.labels, pipeline.unix_offset, source))
-    return bridges
-
-
-def _metrics(config: Config, pipeline: Pipeline) -> AbstractContextManager[object]:
-    if config.metrics is None:
-        return nullcontext()
-    from streamer.showing.metrics import MetricsServer  # a session without metrics needs no Prometheus
-
-    address = Address.parse(config.metrics, insecure=config.insecure)
-    return MetricsServer(address, pipeline.streams, lambda: pipeline.output_failures)

@@ -28,6 +28,7 @@ from streamer.logs import speaking_of
 from streamer.publishing.publisher import Publisher
 from streamer.queues import Inlet
 from streamer.sources.base import LiveSource, Outlets, Playback
+from streamer.sources.browser import Doorway
 from streamer.sources.choose import Chosen, open_sources
 from streamer.sources.keeper import Keeper, Modality
 from streamer.sources.player import Player
@@ -91,6 +92,7 @@ class Stream:
         opened: set once its sources are open.
         failure: what ended it, if it did not end by itself.
         watchers: who sees and hears what it does; to be complete before `start`.
+        doorway: where a browser comes in that gives its camera or microphone.
         segmenting: owns its grid; None until it plays.
     """
 
@@ -101,6 +103,7 @@ class Stream:
         self.opened = threading.Event()
         self.failure: BaseException | None = None
         self.watchers: list[Watcher] = []
+        self.doorway = Doorway()
         self.segmenting: Segmenting | None = None
         self._config, self._around = config, around
         self._late_s = config.av_offset_ms / 1000.0
@@ -123,6 +126,11 @@ class Stream:
     def states(self) -> Mapping[str, SourceState]:
         """Of its sources, by modality."""
         return self.status.states
+
+    @property
+    def from_browser(self) -> tuple[Modality, ...]:
+        """What a browser has to give."""
+        return self._config.from_browser
 
     @property
     def alive(self) -> bool:
@@ -167,7 +175,9 @@ class Stream:
         """Open the sources in a thread of their own, since a driver may not let go; none where the stream stops."""
         opened: list[Chosen] = []
         config, fast = self._config, self._around.config.fast
-        opening = self._make_thread("open sources", lambda: opened.extend(open_sources(config, fast=fast)))
+        opening = self._make_thread(
+            "open sources", lambda: opened.extend(open_sources(config, self.doorway, fast=fast))
+        )
         opening.start()
         while opening.alive and not self._stop.is_set():
             opening.wait(_POLL_S)

@@ -15,12 +15,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 LABELS = ("class-1", "class-2", "class-3", "class-4", "class-5", "class-6")
 # Of tests/streamer, those that run at live pace or stop the time.
 _LIVE = (
+    "test_browser_source",
     "test_coming_back",
     "test_command",
     "test_fleet",
     "test_live_sources",
     "test_microphone",
     "test_network_stream",
+    "test_page",
+    "test_page_in_browser",
     "test_recording",
     "test_recordings",
     "test_stopping",
@@ -43,7 +46,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _group(item: pytest.Item) -> str:
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    alone = folder in ("engines", "trainer", "fuzz") or (folder == "streamer" and item.path.stem not in _LIVE)
+    alone = folder in ("engines", "trainer", "fuzz", "examples", "docs") or (
+        folder == "streamer" and item.path.stem not in _LIVE
+    )
     return item.path.stem if alone else "live"
 
 

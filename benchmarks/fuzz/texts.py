@@ -11,7 +11,7 @@ from benchmarks.fuzz.target import Case, Target, scratch, taken
 from engines.errors import ConfigError, EventError
 from streamer import events
 from streamer.config_file import read_config_file
-from streamer.publishing.replay import EventStore
+from streamer.publishing.event_store import EventStore
 from streamer.replay_protocol import ReplayRequest, decode_header, decode_request, encode_header, encode_request
 
 __all__ = ["CONFIG", "EVENT", "REPLAY", "seed_events"]

@@ -23,8 +23,9 @@ from streamer.events import Event, StatusEvent, encode, topic
 from streamer.keys import ServerKeys
 from streamer.publishing.binding import bind, check_reach
 from streamer.publishing.channel import Channel, Waiting
+from streamer.publishing.event_store import EventStore
 from streamer.publishing.output import output_to
-from streamer.publishing.replay import EventStore, ReplayServer
+from streamer.publishing.replay import ReplayServer
 
 if TYPE_CHECKING:
     from zmq.auth.thread import ThreadAuthenticator

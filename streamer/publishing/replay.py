@@ -1,8 +1,7 @@
 """The replay server: gives the last events of each stream again to subscribers that missed some.
 
 Who does what: the publisher's thread alone appends to the `EventStore`. The thread "replay" alone takes events out of
-it, and owns the ROUTER socket from `start` on; `replay_protocol` tells what it speaks. Neither waits for the other: the
-store is locked for as long as it takes to copy 500 references.
+it, and owns the ROUTER socket from `start` on; `replay_protocol` tells what it speaks. Neither waits for the other.
 
 No client makes it larger: of each, 16 requests wait, which are read frame by frame, and 2 replies, beyond which they
 are dropped. ZeroMQ leaves one thing unbounded, a message whose frames never end; against who sends it there are keys.
@@ -11,92 +10,22 @@ are dropped. ZeroMQ leaves one thing unbounded, a message whose frames never end
 from __future__ import annotations
 
 import logging
-import threading
-from dataclasses import dataclass, field
 
 import zmq
 
 from engines.errors import EventError
 from streamer.keys import ServerKeys
 from streamer.publishing.binding import bind
-from streamer.replay_protocol import (
-    REPLAY_VERSION,
-    ReplayHeader,
-    ReplayRefusal,
-    ReplayRequest,
-    decode_request,
-    encode_header,
-)
+from streamer.publishing.event_store import EventStore
+from streamer.replay_protocol import ReplayRefusal, decode_request, encode_header
 from streamer.threads import OwnedThread
 
-__all__ = ["EVENTS_KEPT", "EventStore", "ReplayServer"]
+__all__ = ["ReplayServer"]
 
 _log = logging.getLogger("emostream")
 
-EVENTS_KEPT = 10_000
-"""Events of each stream's session: 50 minutes, and about 8 MB."""
-
 _WAITING_REQUESTS = 16
 _WAITING_REPLIES = 2
-
-
-@dataclass
-class _Kept:
-    """What is kept of one stream: event number n at n modulo the capacity."""
-
-    session: str
-    next: int = 0
-    events: list[bytes] = field(default_factory=list)
-
-
-class EventStore:
-    """The last events of each stream's current session. For any thread."""
-
-    def __init__(self, capacity: int = EVENTS_KEPT) -> None:
-        """Make an empty store of `capacity` events for each stream."""
-        self._capacity = capacity
-        self._lock = threading.Lock()
-        self._kept: dict[str, _Kept] = {}
-
-    def append(self, stream: str, session: str, seq: int, message: bytes) -> None:
-        """Keep an event; a session's numbers begin at 0 and leave none out. A new session displaces the earlier one."""
-        with self._lock:
-            kept = self._kept.get(stream)
-            if kept is None or kept.session != session:
-                kept = self._kept[stream] = _Kept(session)
-            if seq < self._capacity:
-                kept.events.append(message)
-            else:
-                kept.events[seq % self._capacity] = message
-            kept.next = seq + 1
-
-    def read(self, request: ReplayRequest) -> tuple[ReplayHeader, list[bytes]]:
-        """What a request asks for, as far as it is kept.
-
-        Raises:
-            EventError: nothing of this stream or session is kept.
-        """
-        with self._lock:
-            kept = self._kept.get(request.stream)
-            if kept is None:
-                raise EventError(f"stream {request.stream} has no events here")
-            if request.session not in (None, kept.session):
-                raise EventError(f"that session of stream {request.stream} is over; session null is the current one")
-            oldest = max(0, kept.next - self._capacity)
-            first = min(max(request.first, oldest), kept.next)
-            end = min(first + request.count, kept.next)
-            events = [kept.events[seq % self._capacity] for seq in range(first, end)]
-            session, following = kept.session, kept.next
-        header = ReplayHeader(
-            version=REPLAY_VERSION,
-            stream=request.stream,
-            session=session,
-            first=first,
-            count=len(events),
-            oldest=oldest,
-            next=following,
-        )
-        return header, events
 
 
 class ReplayServer:

@@ -9,10 +9,11 @@ from typing import Protocol
 from streamer.events import EmotionEvent, Event, SourceState
 from streamer.stages.meters import Levels, Meters
 
-__all__ = ["Console", "Watched", "describe_scene"]
+__all__ = ["Console", "Watched", "describe_scene", "light_word", "sound_word"]
 
 _ABSENT_S = 5.0
 _DARK = 25.0  # mean grey level below which no face can be found
+_DIM, _GLARING = 60.0, 220.0
 _MUTED_DBFS = -90.0  # below the noise of any microphone that is on
 _SILENT_DBFS = -50.0
 
@@ -85,6 +86,20 @@ def describe_scene(levels: Levels, states: Mapping[str, SourceState]) -> str:
     return f"{_seen(levels, states['video'])}; {_heard(levels, states['audio'])}"
 
 
+def light_word(brightness: float) -> str:
+    """How well lit a picture is, by its mean grey level, 0 to 255."""
+    if brightness < _DARK:
+        return "too dark"
+    return "dim" if brightness < _DIM else "good" if brightness <= _GLARING else "very bright"
+
+
+def sound_word(dbfs: float, *, speech: bool) -> str:
+    """What a microphone hears: muted, silence, sound, or speech; its level is in dB of full scale."""
+    if dbfs < _MUTED_DBFS:
+        return "muted"
+    return "speech" if speech else "silence" if dbfs < _SILENT_DBFS else "sound"
+
+
 def _seen(levels: Levels, state: SourceState) -> str:
     if state == "off":
         return "no camera"
@@ -92,7 +107,7 @@ def _seen(levels: Levels, state: SourceState) -> str:
         return f"the camera has {'been lost' if state == 'lost' else 'ended'}"
     if levels.brightness is None:
         return "the camera gives no picture (is another program using it?)"
-    if levels.brightness < _DARK:
+    if light_word(levels.brightness) == "too dark":
         return f"the picture is too dark (brightness {levels.brightness:.0f} of 255)"
     if not levels.face:
         return "no face in the picture"
@@ -107,8 +122,7 @@ def _heard(levels: Levels, state: SourceState) -> str:
     level = levels.audio_dbfs
     if level is None:
         return "the microphone gives no sound (is another program using it?)"
-    if level < _MUTED_DBFS:
+    word = sound_word(level, speech=False)
+    if word == "muted":
         return "the microphone is muted (digital silence)"
-    if level < _SILENT_DBFS:
-        return f"silence ({level:.0f} dB of full scale)"
-    return f"sound but no speech ({level:.0f} dB of full scale)"
+    return f"{'silence' if word == 'silence' else 'sound but no speech'} ({level:.0f} dB of full scale)"

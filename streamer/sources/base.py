@@ -112,9 +112,11 @@ class LiveSource(Source):
     Attributes:
         repeats: whether a source that is well may give a picture twice: where pictures are coded by what changes, one
             in which nothing does is the same.
+        first_s: seconds within which one that was opened gives something; some cameras take long to begin.
     """
 
     repeats: bool = False
+    first_s: float = 6.0
 
     @abstractmethod
     def again(self) -> Self:

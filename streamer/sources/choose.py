@@ -6,18 +6,20 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from engines.errors import ConfigError, SourceError
 from engines.media.container import Contents, is_url
 from engines.redaction import redacted
-from streamer.config import StreamConfig
+from streamer.config import BROWSER, StreamConfig
 from streamer.sources.base import Source
+from streamer.sources.browser import Browser, Doorway
 from streamer.sources.camera import Camera
 from streamer.sources.microphone import Microphone
 from streamer.sources.network_stream import NetworkStream
 from streamer.sources.recording import Recording
 
-__all__ = ["Chosen", "open_sources"]
+__all__ = ["Chosen", "choose", "open_sources"]
 
 _log = logging.getLogger("emostream")
 
@@ -35,11 +37,12 @@ class Chosen:
     named: bool
 
 
-def open_sources(config: StreamConfig, *, fast: bool) -> list[Chosen]:
+def open_sources(config: StreamConfig, doorway: Doorway, *, fast: bool) -> list[Chosen]:
     """Open what the options name. A source that they don't name may be absent, with a warning.
 
     Args:
         config: the options.
+        doorway: where a browser comes in.
         fast: whether it is to be played as quickly as possible.
 
     Raises:
@@ -48,7 +51,7 @@ def open_sources(config: StreamConfig, *, fast: bool) -> list[Chosen]:
     """
     opened: list[Chosen] = []
     try:
-        for chosen in _choose(config):
+        for chosen in choose(config, doorway):
             try:
                 chosen.source.open()
             except SourceError as error:
@@ -71,25 +74,51 @@ def open_sources(config: StreamConfig, *, fast: bool) -> list[Chosen]:
     return opened
 
 
-def _choose(config: StreamConfig) -> list[Chosen]:
-    if config.input is not None:
-        return _of_medium(config.input, audio=True, video=True)
-    chosen = []
-    if config.camera is None:
-        chosen.append(Chosen(Camera(0), audio=False, video=True, named=False))
-    elif _INDEX.fullmatch(config.camera):
-        chosen.append(Chosen(Camera(int(config.camera)), audio=False, video=True, named=True))
-    elif config.camera.startswith("/dev/"):
-        chosen.append(Chosen(Camera(config.camera), audio=False, video=True, named=True))
-    elif config.camera != "none":
-        chosen += _of_medium(config.camera, audio=False, video=True)
-    if config.mic is None:
-        chosen.append(Chosen(Microphone("default"), audio=True, video=False, named=False))
-    elif is_url(config.mic) or Path(config.mic).is_file() or _FILE_SUFFIX.search(config.mic):
-        chosen += _of_medium(config.mic, audio=True, video=False)
-    elif config.mic != "none":
-        chosen.append(Chosen(Microphone(config.mic), audio=True, video=False, named=True))
-    return chosen
+def choose(config: StreamConfig, doorway: Doorway) -> list[Chosen]:
+    """The sources that the options name, not open yet.
+
+    Args:
+        config: the options.
+        doorway: where a browser comes in.
+
+    Raises:
+        SourceError: a file or URL can't be read, or has none of what is wanted.
+    """
+    if config.input is None:
+        return _of_camera(config.camera, doorway) + _of_microphone(config.mic, doorway)
+    if config.input == BROWSER:
+        return [_of_browser(doorway, "audio"), _of_browser(doorway, "video")]
+    return _of_medium(config.input, audio=True, video=True)
+
+
+def _of_camera(camera: str | None, doorway: Doorway) -> list[Chosen]:
+    if camera is None:
+        return [Chosen(Camera(0), audio=False, video=True, named=False)]
+    if camera == "none":
+        return []
+    if camera == BROWSER:
+        return [_of_browser(doorway, "video")]
+    if _INDEX.fullmatch(camera):
+        return [Chosen(Camera(int(camera)), audio=False, video=True, named=True)]
+    if camera.startswith("/dev/"):
+        return [Chosen(Camera(camera), audio=False, video=True, named=True)]
+    return _of_medium(camera, audio=False, video=True)
+
+
+def _of_microphone(mic: str | None, doorway: Doorway) -> list[Chosen]:
+    if mic is None:
+        return [Chosen(Microphone("default"), audio=True, video=False, named=False)]
+    if mic == "none":
+        return []
+    if mic == BROWSER:
+        return [_of_browser(doorway, "audio")]
+    if is_url(mic) or Path(mic).is_file() or _FILE_SUFFIX.search(mic):
+        return _of_medium(mic, audio=True, video=False)
+    return [Chosen(Microphone(mic), audio=True, video=False, named=True)]
+
+
+def _of_browser(doorway: Doorway, track: Literal["audio", "video"]) -> Chosen:
+    return Chosen(Browser(doorway, track), audio=track == "audio", video=track == "video", named=True)
 
 
 def _of_medium(path: str, *, audio: bool, video: bool) -> list[Chosen]:

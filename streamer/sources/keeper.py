@@ -83,7 +83,9 @@ class Keeper:
     def _attempt(self) -> str:
         """Read until the source is lost, or the stream stops; why it is lost."""
         source = self._source
-        valves = {modality: tap.begin(repeats=source.repeats) for modality, tap in self._taps.items()}
+        valves = {
+            modality: tap.begin(repeats=source.repeats, first_s=source.first_s) for modality, tap in self._taps.items()
+        }
         given_up = threading.Event()
         outcome: list[str] = []
 

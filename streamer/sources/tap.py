@@ -19,7 +19,6 @@ from streamer.queues import Inlet, Pause
 __all__ = ["STALE_S", "Tap", "Valve"]
 
 STALE_S = 1.5  # without anything new; a loss is to be known within 2 s
-_FIRST_S = 6.0  # for the first item of an opened source: some cameras take seconds to begin
 _COARSE = 16  # pixels between those that are compared first
 
 
@@ -50,10 +49,10 @@ class Tap:
         """Whether the source has given nothing new for too long."""
         return time.monotonic() > self._deadline
 
-    def begin(self, *, repeats: bool) -> Valve:
-        """The way of a new attempt at the source, which may or may not give a picture twice while it is well."""
+    def begin(self, *, repeats: bool, first_s: float) -> Valve:
+        """The way of a new attempt at the source; see `LiveSource` for both."""
         with self._lock:
-            self._deadline = time.monotonic() + _FIRST_S
+            self._deadline = time.monotonic() + first_s
             self._repeats = repeats
             self.given_since = None
             self._valve = Valve(self)

@@ -11,7 +11,8 @@ import zmq
 from msgspec.structs import replace
 
 from streamer.events import EmotionEvent, StatusEvent, encode, topic
-from streamer.publishing.replay import EVENTS_KEPT, EventStore, ReplayServer
+from streamer.publishing.event_store import EVENTS_KEPT, EventStore
+from streamer.publishing.replay import ReplayServer
 from tests.streamer.samples import EMOTION, STATUS
 
 LOOPBACK = "tcp://127.0.0.1:*"

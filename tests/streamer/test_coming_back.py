@@ -222,7 +222,7 @@ def test_a_calm_scene_is_no_loss_where_pictures_are_coded_by_what_changes(monkey
     now = 100.0
     monkeypatch.setattr("streamer.sources.tap.time.monotonic", lambda: now)
     tap = Tap(Inlet("frames", 100, "drop_oldest"), lambda state: None)
-    valve = tap.begin(repeats=True)
+    valve = tap.begin(repeats=True, first_s=6.0)
     for _ in range(5):
         assert valve.put(VideoFrame(now, PICTURES[0]))
         now += 0.9 * STALE_S
@@ -253,7 +253,7 @@ def test_a_picture_that_differs_in_one_pixel_is_new(monkeypatch):
     now = 100.0
     monkeypatch.setattr("streamer.sources.tap.time.monotonic", lambda: now)
     tap = Tap(Inlet("frames", 100, "drop_oldest"), lambda state: None)
-    valve = tap.begin(repeats=False)
+    valve = tap.begin(repeats=False, first_s=6.0)
     image = np.full((64, 64, 3), 90, np.uint8)
     other = image.copy()
     other[37, 41, 1] += 1
@@ -320,7 +320,7 @@ def test_a_network_camera_that_misbehaves_in_every_manner(mjpeg_server):
 def test_outlets_that_are_shut_take_nothing_more():
     inlet: Inlet = Inlet("frames", 10, "drop_oldest")
     tap = Tap(inlet, lambda state: None)
-    old, new = tap.begin(repeats=False), tap.begin(repeats=False)
+    old, new = tap.begin(repeats=False, first_s=6.0), tap.begin(repeats=False, first_s=6.0)
     outlets = Outlets(None, old)
     assert outlets.video is not None
     assert not outlets.video.put(VideoFrame(1.0, PICTURES[0]))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engines.errors import EventError
 from streamer.events import decode, encode
-from streamer.publishing.replay import EventStore
+from streamer.publishing.event_store import EventStore
 from streamer.subscribing.cursor import Cursor
 from streamer.subscribing.following import Following
 from streamer.subscribing.notices import Gap, SessionStarted

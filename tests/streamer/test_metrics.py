@@ -13,8 +13,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engines.errors import ConfigError
-from streamer.address import Address
 from streamer.client import Subscriber
+from streamer.config import Config
 from streamer.events import StatusEvent
 from streamer.publishing.channel import LATENCY_BOUNDS_MS
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
@@ -101,20 +101,23 @@ def test_a_port_in_use(clip, bundle_folder):
 @pytest.mark.parametrize("text", ["0.0.0.0:9464", "[::]:9464", "192.0.2.1:80", "example.org:80"])
 def test_other_machines_are_kept_out_unless_told_otherwise(text):
     with pytest.raises(ConfigError, match="say --insecure"):
-        Address.parse(text, insecure=False)
-    assert Address.parse(text, insecure=True).port in (9464, 80)
+        Config(metrics=text)
+    address = Config(metrics=text, insecure=True).metrics_address
+    assert address is not None
+    assert address.port in (9464, 80)
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:9464", "[::1]:9464", "localhost:9464", "127.1.2.3:9464"])
 def test_this_machine_is_let_in(text):
-    address = Address.parse(text, insecure=False)
+    address = Config(metrics=text).metrics_address
+    assert address is not None
     assert (address.host, address.port) == (text.rpartition(":")[0].strip("[]"), 9464)
 
 
 @pytest.mark.parametrize("text", ["", "9464", ":9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:9464", "*:x"])
 def test_what_is_no_address(text):
     with pytest.raises(ConfigError, match="expected ADDRESS:PORT, as in 127"):
-        Address.parse(text, insecure=True)
+        Config(metrics=text)
 
 
 def test_the_command_refuses_too():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -127,6 +128,27 @@ def test_devices_names_the_virtual_microphone(virtual_microphone):
         [*COMMAND, "devices"], env=virtual_microphone, capture_output=True, text=True, timeout=30, check=True
     )
     assert "default (" in done.stdout or "pulse" in done.stdout
+
+
+def test_devices_hears_the_virtual_microphone(virtual_microphone, shared, tmp_path):
+    """Muted while nothing is played; then speech, at the level that the file has."""
+
+    def check() -> subprocess.CompletedProcess[str]:
+        command = [*COMMAND, "devices", "--check", "--mic", "default", "--seconds", "1.5"]
+        return subprocess.run(command, env=virtual_microphone, capture_output=True, text=True, timeout=40, check=True)
+
+    assert "muted: it gives digital silence; is it muted by a key" in check().stdout
+    spoken = speech(shared)
+    file = write_wav(tmp_path / "speech.wav", np.tile(0.25 * spoken / np.abs(spoken).max(), 4))
+    playing = subprocess.Popen(["paplay", str(file)], env=virtual_microphone)
+    try:
+        said = check().stdout
+    finally:
+        playing.kill()
+        playing.wait()
+    found = re.search(r"(-\d+) dB of full scale: speech$", said, re.MULTILINE)
+    assert found is not None, said
+    assert -50 < int(found[1]) < -15
 
 
 @pytest.mark.fault(

@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from engines.errors import EventError, PublishError
 from streamer.events import decode, encode
+from streamer.publishing.event_store import EventStore
 from streamer.publishing.publisher import Publisher
-from streamer.publishing.replay import EventStore
 from streamer.replay_protocol import ReplayRequest, replay_endpoint
 from tests.streamer.replaying import LOOPBACK, Asker, LeakyPublisher, emotion, resident_bytes
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE

@@ -1,0 +1,1 @@
+"""Trying cameras and microphones before a session: what they give, in numbers and words."""

@@ -1,0 +1,151 @@
+"""What a camera shows and a microphone hears, measured while it comes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.frontend.clip import FrameFace
+from engines.frontend.detectors import ViolaJones
+from engines.frontend.face import FaceTracker
+from engines.frontend.settings import SAMPLE_RATE
+from engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
+from engines.media.audio import AudioBlock
+from engines.media.video import VideoFrame
+from streamer.queues import Pause
+from streamer.sources.base import Outlets
+
+__all__ = ["Hearing", "Sight"]
+
+_METER_S = 0.2  # of sound that the live meter shows
+_SILENCE = 1e-20  # -200 dB
+
+
+class Sight:
+    """Takes pictures from the source's thread; whoever asks looks for a face in the newest.
+
+    Attributes:
+        first: see `Sense`.
+        frame: the newest picture.
+        frames: how many came.
+        seen: what `look` found in the last one that it looked at.
+        faces: what it found in the last one with a face, and that picture; None where there was none.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing; `clock` tells when a picture came, in seconds."""
+        self._clock = clock
+        self.first: float | None = None
+        self.frame: VideoFrame | None = None
+        self.frames = 0
+        self.seen: FrameFace | None = None
+        self.face: tuple[FrameFace, VideoFrame] | None = None
+        self._newest = 0.0
+        self._tracker = FaceTracker(ViolaJones())
+
+    def outlets(self) -> Outlets:
+        """See `Sense`."""
+        return Outlets(None, self)
+
+    def put(self, item: VideoFrame | Pause) -> bool:
+        """Take a picture."""
+        if isinstance(item, VideoFrame):
+            self._newest = self._clock()
+            self.frames += 1
+            self.frame = item
+            if self.first is None:
+                self.first = self._newest
+        return True
+
+    def close(self, *, end: float | None = None) -> None:
+        """Nothing more will come."""
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second."""
+        span = self._newest - (self.first or 0.0)
+        return (self.frames - 1) / span if self.frames > 1 and span > 0 else 0.0
+
+    def look(self) -> None:
+        """Look at the newest picture."""
+        frame = self.frame
+        if frame is None or (self.seen is not None and frame.t <= self.seen.t):
+            return
+        self.seen = self._tracker.update(frame.t, frame.image)
+        if self.seen.box is not None:
+            self.face = self.seen, frame
+
+
+class Hearing:
+    """Takes sound from the source's thread.
+
+    Attributes:
+        first: see `Sense`.
+        speech: whether there was any.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.first: float | None = None
+        self.speech = False
+        self._speech = SpeechTrack()
+        self._rest = np.zeros(0, np.float32)
+        self._recent: deque[tuple[float, int]] = deque()
+        self._total, self._samples = 0.0, 0
+
+    def outlets(self) -> Outlets:
+        """See `Sense`."""
+        return Outlets(self, None)
+
+    def put(self, item: AudioBlock | Pause) -> bool:
+        """Take a block of sound."""
+        if isinstance(item, AudioBlock) and item.samples.size:
+            self._measure(item.samples)
+            self._listen(item.samples)
+            if self.first is None:
+                self.first = time.monotonic()
+        return True
+
+    def close(self, *, end: float | None = None) -> None:
+        """Nothing more will come."""
+
+    @property
+    def speaking(self) -> bool:
+        """Whether there is speech just now."""
+        return self._speech.speaking
+
+    @property
+    def level(self) -> float:
+        """Of all that came, in dB of full scale; -200 for digital silence."""
+        return _decibels(self._total, self._samples)
+
+    @property
+    def level_now(self) -> float:
+        """Of the last fifth of a second."""
+        recent = list(self._recent)
+        return _decibels(sum(total for total, _ in recent), sum(count for _, count in recent))
+
+    def _measure(self, samples: npt.NDArray[np.float32]) -> None:
+        total = float(np.square(samples, dtype=np.float64).sum())
+        self._total += total
+        self._samples += samples.size
+        self._recent.append((total, samples.size))
+        while sum(count for _, count in self._recent) > max(_METER_S * SAMPLE_RATE, samples.size):
+            self._recent.popleft()
+
+    def _listen(self, samples: npt.NDArray[np.float32]) -> None:
+        waiting = np.concatenate((self._rest, samples))
+        whole = waiting.size // CHUNK_SAMPLES * CHUNK_SAMPLES
+        for start in range(0, whole, CHUNK_SAMPLES):
+            self._speech.push(waiting[start : start + CHUNK_SAMPLES], CHUNK_SAMPLES)
+            self.speech |= self._speech.speaking
+        self._rest = waiting[whole:]
+
+
+def _decibels(total: float, count: int) -> float:
+    return 10.0 * math.log10(max(total / count, _SILENCE)) if count else -200.0

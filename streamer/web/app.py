@@ -1,0 +1,57 @@
+"""The routes of the live page: its files, what its viewers are told, and what a browser gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from streamer.sources.browser import Doorway
+from streamer.web.access import Access, Application, Guard
+from streamer.web.audience import Audience
+from streamer.web.feeding import feed
+from streamer.web.viewer import Viewer
+
+__all__ = ["application"]
+
+_FILES = Path(__file__).parent / "static"
+_MOST_VIEWERS = 32
+_TRY_LATER = 1013
+
+
+def application(
+    audience: Audience, doorways: Mapping[str, Doorway], about: Mapping[str, Any], access: Access
+) -> Application:
+    """The page as an ASGI application.
+
+    Args:
+        audience: that viewers join.
+        doorways: of the streams that take a browser's camera or microphone, by their names.
+        about: what every viewer is told first.
+        access: what each request must bring.
+    """
+
+    async def live(socket: WebSocket) -> None:
+        if len(audience) >= _MOST_VIEWERS:
+            await socket.close(_TRY_LATER)
+            return
+        await Viewer(socket, audience, about).run()
+
+    async def give(socket: WebSocket) -> None:
+        doorway = doorways.get(socket.path_params["stream"])
+        if doorway is None:
+            await socket.close()
+            return
+        await feed(socket, doorway)
+
+    routes = [
+        WebSocketRoute("/live", live),
+        WebSocketRoute("/feed/{stream}", give),
+        Mount("/", StaticFiles(directory=_FILES, html=True)),
+    ]
+    return Guard(Starlette(routes=routes), access)

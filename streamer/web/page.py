@@ -1,0 +1,171 @@
+"""The live page's server, in a thread of its own beside the session."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+import uvicorn
+from typing_extensions import Self
+
+from engines.bundle import Manifest
+from engines.errors import ConfigError, PublishError
+from streamer.address import Address, is_loopback
+from streamer.events import Event
+from streamer.logs import AS_IT_IS
+from streamer.stream import Stream
+from streamer.threads import yield_to_others
+from streamer.web.access import Access
+from streamer.web.app import application
+from streamer.web.audience import Audience
+from streamer.web.scene import Scene
+from streamer.web.token import stored_token
+
+__all__ = ["Certificate", "LivePage"]
+
+_log = logging.getLogger("emostream")
+
+_MOST_BYTES = 4_000_000  # of a message from a browser: a picture
+_STOP_S = 0.5
+_BACKLOG = 64
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the page's server proves itself with: PEM files of a certificate and of its key."""
+
+    certificate: Path
+    key: Path
+
+    def check(self) -> None:
+        """See that they can be used.
+
+        Raises:
+            ConfigError: one can't be read, is encrypted, or the two don't belong together.
+        """
+
+        def refuse() -> NoReturn:
+            raise ConfigError(f"--web-key {self.key} is encrypted; give a key without a passphrase")
+
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate, self.key, refuse)
+        except ssl.SSLError as error:
+            raise ConfigError(
+                f"--web-cert {self.certificate} and --web-key {self.key} are no certificate and its key, both as PEM: "
+                f"{error.reason or error}"
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"--web-cert {self.certificate} or --web-key {self.key} can't be read: {error.strerror}"
+            ) from None
+
+
+class LivePage:
+    """Serves the page between `with` and its end; the constructor opens nothing.
+
+    Attributes:
+        url: of the page, with the port that was bound and the token.
+    """
+
+    def __init__(
+        self, address: Address, certificate: Certificate | None, streams: Sequence[Stream], manifest: Manifest
+    ) -> None:
+        """Show these streams, which have not begun.
+
+        Args:
+            address: to bind.
+            certificate: for HTTPS; without one, HTTP.
+            streams: of the session.
+            manifest: of the bundle that recognises.
+
+        Raises:
+            ConfigError: the certificate can't be used.
+        """
+        if certificate is not None:
+            certificate.check()
+        self._address, self._certificate = address, certificate
+        self._audience = Audience({stream.name: Scene(stream) for stream in streams})
+        self._doorways = {stream.name: stream.doorway for stream in streams if stream.from_browser}
+        self._about = {"type": "hello", "version": version("emostream")} | _about(streams, manifest)
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        token, scheme = stored_token(), "http" if self._certificate is None else "https"
+        host = self._address.host
+        bound = self._bind()
+        access = Access(token, scheme, host)
+        app = application(self._audience, self._doorways, self._about, access)
+        self._server = uvicorn.Server(self._configuration(app))
+        self._thread = threading.Thread(target=self._serve, args=(bound,), name="web", daemon=True)
+        self._thread.start()
+        name = host if is_loopback(host) else _reachable(host)
+        self.url = f"{scheme}://{f'[{name}]' if ':' in name else name}:{bound.getsockname()[1]}/#{token}"
+        _log.info("live page on %s", self.url, extra=AS_IT_IS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(_STOP_S)
+
+    def on_event(self, event: Event) -> None:
+        """Take an event that was just published."""
+        self._audience.on_event(event)
+
+    def _bind(self) -> socket.socket:
+        host, port = self._address.host, self._address.port
+        try:
+            family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            bound = socket.socket(family, socket.SOCK_STREAM)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(where)
+            bound.listen(_BACKLOG)
+        except (OSError, UnicodeError) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            raise PublishError(
+                f"can't serve the page on {host}:{port}: {said}; choose another address or port with --web"
+            ) from None
+        return bound
+
+    def _configuration(self, app: Any) -> uvicorn.Config:
+        certificate = self._certificate
+        return uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="error",  # what clients do wrong is theirs
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws_max_size=_MOST_BYTES,
+            ws_per_message_deflate=False,  # nearly all that is sent is JPEG
+            timeout_graceful_shutdown=1,
+            ssl_certfile=None if certificate is None else str(certificate.certificate),
+            ssl_keyfile=None if certificate is None else str(certificate.key),
+        )
+
+    def _serve(self, bound: socket.socket) -> None:
+        yield_to_others()
+        self._server.run(sockets=[bound])
+
+
+def _about(streams: Sequence[Stream], manifest: Manifest) -> dict[str, Any]:
+    """What a viewer has to know before anything else."""
+    return {
+        "labels": list(manifest.labels),
+        "bundle": {"name": manifest.name, "preset": manifest.preset, "trained": manifest.trained},
+        "streams": [{"name": stream.name, "browser": stream.from_browser} for stream in streams],
+    }
+
+
+def _reachable(host: str) -> str:
+    """A name for others: of a wildcard, this machine's."""
+    return socket.gethostname() if host in ("0.0.0.0", "::") else host

@@ -1,0 +1,300 @@
+"""The live page in headless Chromium: what it shows, for whom, and what it takes from a browser's own devices.
+
+With EMOSTREAM_SCREENSHOTS=FOLDER the pictures of it are kept, to be looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import av
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from tests.streamer.paging import served, watch
+from tests.streamer.running import demo_clip, emotions, events_of
+
+# Without these Chromium asks hosts of its maker at every start.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "device_scale_factor": 2},
+}
+# Notes what the page shows each time it draws an event.
+RECORD = """() => {
+  window.drawn = [];
+  const figures = document.querySelector(".figures");
+  new MutationObserver(() => window.drawn.push({
+    label: document.querySelector(".label").textContent,
+    latency: document.querySelector('[data-figure="latency"]').textContent,
+    totals: [...document.querySelectorAll(".bars .number:not(.segment)")].map((cell) => cell.textContent),
+    widths: [...document.querySelectorAll(".bar .pooled")].map((bar) => parseFloat(bar.style.width)),
+    timeline: document.querySelector(".chart").getAttribute("aria-label"),
+  })).observe(figures, { childList: true });
+}"""
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    if shutil.which("chromium") is None:
+        if os.environ.get("EMOSTREAM_REQUIRE_ALL"):
+            pytest.fail("chromium is missing, and CI needs it: apt-get install chromium")
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as running:
+        yield running
+
+
+@contextmanager
+def chromium(playwright: Playwright, *options: str) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*QUIET, *options])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser(playwright) -> Iterator[Browser]:
+    with chromium(playwright) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return demo_clip(tmp_path_factory.mktemp("clip"))
+
+
+@contextmanager
+def opened(context: Browser | BrowserContext, url: str, **options: object) -> Iterator[Page]:
+    """The page; it may complain of nothing, and ask no other host."""
+    page = context.new_page(**options)
+    complaints: list[str] = []
+    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(url)
+    yield page
+    page.close()
+    assert all(address.startswith((url.partition("#")[0], "blob:", "data:")) for address in asked), asked
+    expected = re.compile(r"WebSocket connection to .* failed")  # where a test ends the session
+    assert not [text for text in complaints if not expected.search(text)]
+
+
+def wait_until(page: Page, expression: str) -> None:
+    """Wait for something; Playwright's own way needs `eval`, which the page's policy forbids."""
+    deadline = time.monotonic() + 30.0
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
+def keep(page: Page, name: str) -> None:
+    if folder := os.environ.get("EMOSTREAM_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
+
+
+def test_the_page_shows_what_the_events_say(clip, browser):
+    events: list[dict] = []
+
+    def take(payload: str | bytes) -> None:
+        if isinstance(payload, str) and (told := json.loads(payload))["type"] == "emotion":
+            events.append(told)
+
+    with served("--input", clip) as session:
+        page = browser.new_page(**SIZES["light"])
+        page.on("websocket", lambda ws: ws.on("framereceived", take))
+        page.goto(session.url)
+        expect(page.locator(".bars tbody tr")).to_have_count(7)
+        page.evaluate(RECORD)
+        expect(page.locator("#connection")).to_have_text("Connected")
+        expect(page.locator(".picture.has")).to_be_visible()
+        before = page.evaluate("document.querySelector('.chart canvas').toDataURL()")
+        wait_until(page, "window.drawn.length >= 20")
+        assert page.evaluate("document.querySelector('.chart canvas').toDataURL()") != before
+        drawn = page.evaluate("window.drawn")
+        page.close()
+    shown = {
+        (
+            event["label"] or "-",
+            f"{round_half_up(event['latency_ms'])} ms",
+            tuple(percent(event["scores"], label) for label in event["scores"] or ()),
+        )
+        for event in events
+    }
+    told = {(each["label"], each["latency"], tuple(each["totals"])) for each in drawn if each["label"] != "-"}
+    assert len(told) >= 12
+    assert told <= shown
+    assert len({tuple(each["widths"]) for each in drawn}) >= 12
+    for each in drawn:
+        for width, total in zip(each["widths"], each["totals"], strict=True):
+            assert total == "-" or abs(width - float(total.removesuffix(" %"))) <= 0.5
+    counts = [int(each["timeline"].split()[0]) for each in drawn if each["timeline"][0].isdigit()]
+    assert counts == sorted(counts)
+    assert counts[-1] > counts[0]
+
+
+def round_half_up(number: float) -> int:
+    return int(number + 0.5)
+
+
+def percent(scores: dict[str, float], label: str) -> str:
+    return f"{round_half_up(100 * scores[label])} %"
+
+
+def test_it_is_fit_for_all(clip, browser):
+    with served("--input", clip) as session, ExitStack() as pages:
+        for size, options in SIZES.items():
+            page = pages.enter_context(opened(browser, session.url, **options))
+            expect(page.locator(".label")).not_to_have_text("-")
+            expect(page.locator(".picture.has")).to_be_visible()
+            if size == "light":
+                page.wait_for_timeout(7000)  # for lines to look at
+            keep(page, f"page-{size}")
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+            assert violations(page) == []
+
+
+def test_a_fleet_and_the_keyboard(clip, browser, tmp_path):
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(f'[streams.desk]\ninput = "{clip}"\n[streams.door]\ncamera = "{clip}"\nmic = "none"\n')
+    with served("--config", fleet) as session, opened(browser, session.url, **SIZES["dark"]) as page:
+        expect(page.locator(".card")).to_have_count(2)
+        expect(page.locator(".picture.has")).to_have_count(2)
+        expect(page.get_by_role("heading", name="door")).to_be_visible()
+        expect(page.get_by_role("status")).to_have_text("Connected")
+        keep(page, "page-fleet")
+        assert violations(page) == []
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        pause = page.get_by_role("button", name="Pause")
+        expect(pause).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(pause).to_have_attribute("aria-pressed", "true")
+        page.wait_for_timeout(400)
+        before = page.locator(".figures").first.inner_text()
+        page.wait_for_timeout(1500)
+        assert page.locator(".figures").first.inner_text() == before
+        page.keyboard.press("Enter")
+        wait_until(page, f"document.querySelector('.figures').innerText !== {json.dumps(before)}")
+
+
+def test_it_finds_its_way_back(clip, browser, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{free.getsockname()[1]}"
+    with served("--input", clip, web=where) as session:
+        url = session.url
+        page = browser.new_page()
+        page.goto(url)
+        expect(page.locator(".label")).not_to_have_text("-")
+    expect(page.locator("#connection")).to_contain_text("trying again")
+    keep(page, "page-lost")
+    with served("--input", clip, web=where) as session:
+        assert session.url == url
+        expect(page.locator("#connection")).to_have_text("Connected", timeout=20_000)
+        wait_until(page, "/^[1-9] segments/.test(document.querySelector('.chart').getAttribute('aria-label'))")
+    page.close()
+
+
+def test_an_address_without_its_token(browser):
+    with served("--input", "browser") as session, opened(browser, session.url.partition("#")[0]) as page:
+        expect(page.locator("#connection")).to_contain_text("open the address that emostream printed")
+
+
+def test_a_browser_that_denies_the_camera(browser):
+    with served("--input", "browser") as session, opened(browser, session.url) as page:
+        page.get_by_role("button", name="Use this device's camera and microphone").click()
+        expect(page.get_by_role("alert")).to_contain_text(re.compile("not allowed|no camera and no microphone"))
+        assert violations(page) == []
+
+
+def test_a_browser_s_own_camera_and_microphone(clip, playwright, tmp_path):
+    """Chromium plays the clip's pictures and sound as its devices, each from a moment of its own, and over again."""
+    pictures, sound = tmp_path / "camera.mjpeg", tmp_path / "microphone.wav"
+    write_devices(clip, pictures, sound)
+    devices = [
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        f"--use-file-for-fake-video-capture={pictures}",
+        f"--use-file-for-fake-audio-capture={sound}%noloop",
+    ]
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(
+        '[streams.eyes]\ncamera = "browser"\nmic = "none"\n[streams.ears]\ncamera = "none"\nmic = "browser"\n'
+    )
+    with (
+        served("--config", fleet) as session,
+        chromium(playwright, *devices) as browser,
+        opened(browser, session.url) as page,
+        session.connect("/live") as viewer,
+    ):
+        for device in ("microphone", "camera"):
+            page.get_by_role("button", name=f"Use this device's {device}").click()
+        expect(page.get_by_role("button", name="Stop")).to_have_count(2)
+        seen = watch(viewer, until_segments=110).of("emotion")
+        keep(page, "page-feeding")
+        assert violations(page) == []
+        for _ in range(2):
+            page.get_by_role("button", name="Stop").first.click()
+        expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    alone = {"eyes": ["--camera", clip, "--mic", "none"], "ears": ["--mic", clip, "--camera", "none"]}
+    for stream, options in alone.items():
+        expected = emotions(events_of(*options, "--fast"))
+        difference, agreement = difference_of(expected, [event for event in seen if event["stream"] == stream])
+        assert difference < 0.2, stream
+        assert agreement > 0.65, stream
+
+
+def difference_of(expected: list[dict], seen: list[dict]) -> tuple[float, float]:
+    """Mean total variation between both scores, and how often the labels agree, where they fit together best."""
+    found = []
+    for lag in range(-10, len(seen) - 15):
+        pairs = [
+            (one["scores"], other["scores"])
+            for n, one in enumerate(expected)
+            if 0 <= n + lag < len(seen) and one["scores"] and (other := seen[n + lag])["scores"]
+        ]
+        if len(pairs) >= 15:
+            apart = [sum(abs(one[label] - other[label]) for label in one) / 2 for one, other in pairs]
+            same = [max(one, key=one.__getitem__) == max(other, key=other.__getitem__) for one, other in pairs]
+            found.append((sum(apart) / len(pairs), sum(same) / len(pairs)))
+    return min(found)
+
+
+def write_devices(clip: Path, pictures: Path, sound: Path) -> None:
+    """The clip as the files that Chromium takes for a camera and a microphone."""
+    with av.open(str(clip)) as source, av.open(str(pictures), "w", format="mjpeg") as target:
+        track = source.streams.video[0]
+        stream = target.add_stream("mjpeg", rate=track.average_rate)
+        stream.width, stream.height, stream.pix_fmt = track.width, track.height, "yuvj420p"
+        stream.options = {"q:v": "3"}
+        for frame in source.decode(track):
+            target.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        target.mux(stream.encode(None))
+    with av.open(str(clip)) as source, av.open(str(sound), "w") as target:
+        stream = target.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        resampler = av.AudioResampler("s16", "mono", 48_000)
+        for frame in source.decode(audio=0):
+            for resampled in resampler.resample(frame):
+                target.mux(stream.encode(resampled))
+        target.mux(stream.encode(None))
