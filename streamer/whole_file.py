@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from engines.errors import ConfigError, PublishError
 
 __all__ = ["check_target", "whole_file"]
+
+_POLL_S = 0.1
+_GRACE_S = 0.8  # to end by itself; the process has 1.5 s
 
 
 def check_target(target: Path, *, force: bool, source: Path | None = None) -> None:
@@ -36,14 +40,21 @@ def check_target(target: Path, *, force: bool, source: Path | None = None) -> No
 
 
 @contextmanager
-def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
+def whole_file(target: Path, *, force: bool, stop: threading.Event) -> Iterator[Path]:
     """Where to write what becomes `target` once all went well; nothing stays of it otherwise.
+
+    Args:
+        target: the file to come.
+        force: whether it may replace another one.
+        stop: set by a signal, which ends the process a little later, whatever it does.
 
     Raises:
         ConfigError: another file has come in its place meanwhile.
         PublishError: it can't be written.
     """
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    done = threading.Event()
+    threading.Thread(target=_remove_when_stopped, args=(part, stop, done), name="tidy", daemon=True).start()
     try:
         yield part
         check_target(target, force=force)
@@ -51,8 +62,18 @@ def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
     except OSError as error:
         raise PublishError(f"can't write {target}: {error.strerror}; nothing is left of it") from None
     finally:
+        done.set()
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _remove_when_stopped(part: Path, stop: threading.Event, done: threading.Event) -> None:
+    """Leave no half file where the process is ended in the middle of one long write."""
+    while not done.wait(_POLL_S):
+        if stop.is_set() and not done.wait(_GRACE_S):
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            return
 
 
 def _same(one: Path, other: Path) -> bool:

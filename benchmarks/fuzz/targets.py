@@ -6,6 +6,7 @@ The tests run a few examples of each, `python -m benchmarks.fuzz` as many as one
 from __future__ import annotations
 
 from benchmarks.fuzz.bundles import BUNDLE, NETWORK
+from benchmarks.fuzz.recordings import RECORDING
 from benchmarks.fuzz.signals import FRONTEND, MEDIA
 from benchmarks.fuzz.target import Target
 from benchmarks.fuzz.texts import CONFIG, EVENT, REPLAY
@@ -20,4 +21,5 @@ TARGETS: dict[str, Target] = {
     "media": MEDIA,
     "frontend": FRONTEND,
     "config": CONFIG,
+    "recording": RECORDING,
 }

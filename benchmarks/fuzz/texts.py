@@ -14,7 +14,7 @@ from streamer.config_file import read_config_file
 from streamer.publishing.event_store import EventStore
 from streamer.replay_protocol import ReplayRequest, decode_header, decode_request, encode_header, encode_request
 
-__all__ = ["CONFIG", "EVENT", "REPLAY"]
+__all__ = ["CONFIG", "EVENT", "REPLAY", "seed_events"]
 
 _CONFIG = b"""publish = "tcp://127.0.0.1:5557"
 view = true
@@ -43,7 +43,8 @@ def _check_config(text: bytes) -> bool:
     return taken(lambda: read_config_file(file), ConfigError)
 
 
-def _seed_events() -> list[bytes]:
+def seed_events() -> list[bytes]:
+    """One of each kind."""
     pools, lost = events.Pools(5, 6, 5), events.Dropped(1, 2, 3.5)
     scores = {"anger": 0.19, "joy": 0.81}
     common: dict[str, Any] = {"stream": "desk", "session": "7b1c", "seq": 4}
@@ -88,7 +89,7 @@ def _seed_events() -> list[bytes]:
 
 
 def _event_cases() -> st.SearchStrategy[Case]:
-    seeds = _seed_events()
+    seeds = seed_events()
     return st.tuples(st.one_of(st.binary(max_size=200), mutated(seeds), edited_json(seeds)))
 
 
@@ -134,7 +135,7 @@ EVENT = Target(
     "random, damaged and edited messages to a subscriber",
     _event_cases,
     _check_event,
-    lambda: [(message,) for message in _seed_events()],
+    lambda: [(message,) for message in seed_events()],
 )
 REPLAY = Target(
     "random, damaged and edited requests to a replay server",

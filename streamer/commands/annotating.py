@@ -12,7 +12,7 @@ from streamer.annotating.eaf import write_eaf
 from streamer.annotating.video import recognise_faces, write_video
 from streamer.annotating.vtt import write_vtt
 from streamer.commands.progress import length_of, showing
-from streamer.recorded.clip import ClipOptions, recognise, recognizer_of
+from streamer.recorded.clip import ClipOptions, StoppedError, recognise, recognizer_of
 from streamer.recorded.events_file import Take
 from streamer.recorded.source import EVENTS_SUFFIXES, EventsSource, events_source
 from streamer.recorded.timeline import Timeline, TimelineBuilder
@@ -20,6 +20,8 @@ from streamer.stopping import STOPPING
 from streamer.whole_file import check_target, whole_file
 
 __all__ = ["SUFFIXES", "annotate"]
+
+_EVERY = 2000  # events between two moves of the bar
 
 SUFFIXES = {".mp4": "a video", ".eaf": "tiers for ELAN", ".vtt": "subtitles"}
 
@@ -65,8 +67,8 @@ def annotate(
             raise ConfigError(
                 f"{target} needs pictures, and {source} holds events; give the clip, or name .eaf or .vtt"
             )
-        line, take = _timeline_of(events, stream)
-        what = _write_line(line, target, suffix, media or events.media(take.stream), force=force)
+        line, take = _timeline_of(events, stream, stop)
+        what = _write_line(line, target, suffix, media or events.media(take.stream), stop, force=force)
     typer.echo(f"made {target}: {what}")
 
 
@@ -76,7 +78,7 @@ def _of_clip(clip: Path, target: Path, suffix: str, options: ClipOptions, stop: 
         recognising = progress("recognising", total)
         if suffix == ".mp4":
             found = recognise_faces(clip, recognizer, options, stop, recognising)
-            with whole_file(target, force=force) as part:
+            with whole_file(target, force=force, stop=stop) as part:
                 write_video(clip, part, found, recognizer.bundle.manifest.labels, stop, progress("drawing", total))
             return f"{len(found.faces)} pictures, {len(found.events)} segments"
         builder = TimelineBuilder()
@@ -84,11 +86,13 @@ def _of_clip(clip: Path, target: Path, suffix: str, options: ClipOptions, stop: 
             for event in each.events:
                 builder.add(event)
                 recognising(event.media_time)
-    return _write_line(builder.finish(), target, suffix, clip, force=force)
+    return _write_line(builder.finish(), target, suffix, clip, stop, force=force)
 
 
-def _write_line(line: Timeline, target: Path, suffix: str, media: Path | None, *, force: bool) -> str:
-    with whole_file(target, force=force) as part:
+def _write_line(
+    line: Timeline, target: Path, suffix: str, media: Path | None, stop: threading.Event, *, force: bool
+) -> str:
+    with whole_file(target, force=force, stop=stop) as part:
         if suffix == ".vtt":
             write_vtt(part, line)
         else:
@@ -96,7 +100,7 @@ def _write_line(line: Timeline, target: Path, suffix: str, media: Path | None, *
     return f"{len(line.cells)} segments, {len(line.utterances)} utterances"
 
 
-def _timeline_of(source: EventsSource, stream: str | None) -> tuple[Timeline, Take]:
+def _timeline_of(source: EventsSource, stream: str | None, stop: threading.Event) -> tuple[Timeline, Take]:
     takes = source.file.takes()
     names = list(dict.fromkeys(take.stream for take in takes))
     if stream is None and len(names) > 1:
@@ -107,7 +111,13 @@ def _timeline_of(source: EventsSource, stream: str | None) -> tuple[Timeline, Ta
     if len(fitting) > 1:
         typer.echo(f"{source.file.path} holds {len(fitting)} sessions of {fitting[-1].stream}: taking the last one")
     builder = TimelineBuilder()
-    for event in source.file:
-        if (event.stream, event.session) == fitting[-1]:
-            builder.add(event)
+    with showing() as progress:
+        reading = progress("reading", float(source.file.size))
+        for number, event in enumerate(source.file):
+            if number % _EVERY == 0:
+                reading(source.file.bytes_read)
+                if stop.is_set():
+                    raise StoppedError(f"stopped before {source.file.path} was read")
+            if (event.stream, event.session) == fitting[-1]:
+                builder.add(event)
     return builder.finish(), fitting[-1]

@@ -52,7 +52,7 @@ def review(source: Path, target: Path, options: ClipOptions, *, force: bool = Fa
     events = events_source(source)
     report = _of_clip(source, options, stop) if events is None else _of_events(source, events, stop)
     page = render(report)
-    with whole_file(target, force=force) as part:
+    with whole_file(target, force=force, stop=stop) as part:
         part.write_text(page, encoding="utf-8")
     typer.echo(f"made {target}: {sum(map(len, report.takes)):,} segments, {len(page.encode()) / 1e6:.1f} MB")
     if show and not webbrowser.open(target.resolve().as_uri()):

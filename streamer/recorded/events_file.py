@@ -16,6 +16,7 @@ __all__ = ["EventsFile", "SegmentOrUtterance", "Take"]
 SegmentOrUtterance: TypeAlias = EmotionEvent | UtteranceEvent
 
 _NEWER = "update emostream"
+_LONGEST_S = 1e9  # of a stream: thirty years; what says more is damaged
 _LONGEST = 1 << 20  # bytes; no line of ours comes near
 _log = logging.getLogger("emostream")
 
@@ -67,9 +68,13 @@ class EventsFile:
                         self.foreign += not self.torn
                         newer = newer or ("; update emostream here" if _NEWER in str(error) else "")
                         continue
-                    if not isinstance(event, StatusEvent):
-                        self.events += 1
-                        yield event
+                    if isinstance(event, StatusEvent):
+                        continue
+                    if not 0.0 <= event.media_time <= _LONGEST_S:
+                        self.foreign += 1
+                        continue
+                    self.events += 1
+                    yield event
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else str(error)
             raise SourceError(

@@ -38,7 +38,7 @@ _TIMES = (
 
 
 class MediaDescription(msgspec.Struct, kw_only=True):
-    """The pictures and the sound of a stream.
+    """The pictures and the sound of a stream. The numbers are null while it runs, and where it was killed.
 
     Attributes:
         file: beside this description.
@@ -51,11 +51,11 @@ class MediaDescription(msgspec.Struct, kw_only=True):
     """
 
     file: str
-    pictures: int = 0
-    pictures_dropped: int = 0
-    sound_s: float = 0.0
-    silence_s: float = 0.0
-    sound_dropped_ms: float = 0.0
+    pictures: int | None = None
+    pictures_dropped: int | None = None
+    sound_s: float | None = None
+    silence_s: float | None = None
+    sound_dropped_ms: float | None = None
     failure: str | None = None
 
 
@@ -66,14 +66,14 @@ class StreamDescription(msgspec.Struct, kw_only=True):
         name: in its events.
         session: in its events; a UUID.
         options: what it watched and heard, by the names of the command line.
-        events: how many were written.
+        events: how many were written; null while it runs, and where it was killed.
         media: its pictures and sound; null where they were not recorded.
     """
 
     name: str
     session: str
     options: dict[str, Any]
-    events: int = 0
+    events: int | None = None
     media: MediaDescription | None = None
 
 

@@ -32,6 +32,7 @@ from streamer.publishing.parquet import ParquetWriter
 from streamer.recording.description import (
     FILE_NAME,
     Description,
+    MediaDescription,
     StreamDescription,
     bundle_used,
     options_of,
@@ -95,13 +96,13 @@ class Recording:
                 self._finish_earlier()
             except ConfigError:
                 _log.info('no Parquet files are recorded; `pip install "emostream[parquet]"` brings what writes them')
+            if self._config.record_media:
+                self._watch()
             write_description(self.folder, self._description)
         except (PublishError, OSError) as error:
             self._leave_nothing()
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise PublishError(f"can't record into {self.folder}: {reason}; choose another --record") from None
-        if self._config.record_media:
-            self._watch()
         what = "events, pictures and sound" if self._media else "events"
         _log.info("recording %s into %s", what, self.folder)
         return self
@@ -119,12 +120,12 @@ class Recording:
         if not any(self._written.values()) and not any(media.description() for media in self._media.values()):
             self._leave_nothing()
             return
-        self._description.ended = utc(time.time())
+        self._sum_up()
         self._describe()  # before the last Parquet file, which takes longest
-        lost = self._lost()
         for output in self._outputs:
             output.close()
-        if self._lost() != lost:
+        if self._lost() != self._description.events_failed:
+            self._sum_up()
             self._describe()
         if error is None and (failures := self._failures()):
             raise PublishError(f"{'; '.join(failures)}; all was published")
@@ -149,11 +150,12 @@ class Recording:
 
     def _watch(self) -> None:
         """Have pictures and sound recorded, too."""
-        for stream in self._streams:
+        for stream, described in zip(self._streams, self._description.streams, strict=True):
             recorder = MediaRecorder(self.folder / f"{stream.name}.mkv", stream, wait=self._config.fast)
             recorder.start()
             stream.watchers.append(recorder)
             self._media[stream.name] = recorder
+            described.media = MediaDescription(file=recorder.path.name)
 
     def _finish_earlier(self) -> None:
         """Make Parquet files of what recordings that were killed have left in their journals."""
@@ -164,12 +166,16 @@ class Recording:
                     writer.open()
                     writer.close()
 
-    def _describe(self) -> None:
+    def _sum_up(self) -> None:
+        self._description.ended = utc(time.time())
         self._description.events_failed = self._lost()
         for stream in self._description.streams:
             stream.events = self._written[stream.name]
             if stream.name in self._media:
                 stream.media = self._media[stream.name].description()
+
+    def _describe(self) -> None:
+        """Write what is known by now. A failure is said once."""
         try:
             write_description(self.folder, self._description)
             self._described = True

@@ -18,6 +18,7 @@ REASONS = ("no_face", "no_voice", "source_lost", "off")
 """A modality that is there has the code -1, others their place in here."""
 
 _NONE = float("nan")
+_MOST_LATENCY_MS = 1e6  # what says more is damaged
 _MOST_LABELS = 100  # as many as a bundle may have
 
 
@@ -29,7 +30,7 @@ class Turn:
     def __init__(self, event: UtteranceEvent) -> None:
         """Keep what is shown of it."""
         self.number, self.end = event.id, event.media_time
-        self.start = max(0.0, event.media_time - (event.t_end - event.t_start))
+        self.start = min(max(0.0, event.media_time - (event.t_end - event.t_start)), event.media_time)
         self.label, self.head = event.label, event.head
         self.score = event.scores.get(event.label) if event.scores and event.label else None
 
@@ -78,7 +79,8 @@ class TakeColumns:
         if self.first_unix is None:
             self.first_unix = event.t_end - event.media_time
         self._ends.append(event.media_time)
-        self._latencies.append(_NONE if event.latency_ms is None else event.latency_ms)
+        latency = event.latency_ms
+        self._latencies.append(latency if latency is not None and abs(latency) < _MOST_LATENCY_MS else _NONE)
         self._label.append(self._code(event.label))
         self._own_label.append(self._code(event.segment.label if event.segment else None))
         self._face.append(_reason(event.reason.video))

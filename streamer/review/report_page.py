@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from streamer.recorded.cells import MARGIN_SECONDS
 from streamer.review.charts import Chart, apart_chart, latency_chart, recognised_chart
@@ -64,16 +65,8 @@ class _Section:
 
 def render(report: Report) -> str:
     """The page; whatever comes from files is escaped."""
-    environment = Environment(
-        loader=PackageLoader("streamer.review"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(clock=clock)
     sections = [_section(number, take) for number, take in enumerate(report.takes, 1)]
-    return environment.get_template("report.html").render(
+    return _template().render(
         report=report,
         sections=sections,
         facts=[*_facts(report), *report.facts],
@@ -82,6 +75,19 @@ def render(report: Report) -> str:
         version=version("emostream"),
         made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("streamer.review"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(clock=clock)
+    return environment.get_template("report.html")
 
 
 def _section(number: int, take: TakeColumns) -> _Section:

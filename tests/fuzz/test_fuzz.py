@@ -16,7 +16,16 @@ from benchmarks.fuzz.target import Target
 from benchmarks.fuzz.targets import TARGETS
 from benchmarks.fuzz.watched import fuzz
 
-USUAL = {"bundle": 300, "config": 300, "event": 500, "frontend": 60, "media": 200, "network": 40, "replay": 500}
+USUAL = {
+    "bundle": 300,
+    "config": 300,
+    "event": 500,
+    "frontend": 60,
+    "media": 200,
+    "network": 40,
+    "recording": 100,
+    "replay": 500,
+}
 
 
 def examples(name: str) -> int:

@@ -28,6 +28,7 @@ from streamer.events import encode
 from streamer.recorded.cells import caption, cell
 from streamer.recorded.clip import ClipOptions, recognizer_of
 from streamer.recorded.timeline import TimelineBuilder
+from streamer.whole_file import whole_file
 from tests.media_files import write_media
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of
 from tests.streamer.running import COMMAND, emotions, one_line_error, run
@@ -319,6 +320,23 @@ def test_a_signal_leaves_no_half_file(clip, tmp_path):
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     assert os.listdir(tmp_path) in ([], ["out.mp4"])  # it may have been ready
+
+
+def test_a_signal_in_one_long_write_leaves_no_half_file(tmp_path):
+    stop = threading.Event()
+
+    def write():
+        with whole_file(tmp_path / "x", force=False, stop=stop) as part:
+            part.write_text("half")
+            stop.set()
+            until = time.monotonic() + 10
+            while part.exists():
+                assert time.monotonic() < until
+                time.sleep(0.01)
+
+    with pytest.raises(PublishError, match="nothing is left of it"):
+        write()
+    assert os.listdir(tmp_path) == []
 
 
 def test_captions():

@@ -183,7 +183,11 @@ def test_a_process_that_is_killed_leaves_what_can_be_read(clip, tmp_path):
     reached = whole[-1].media_time
     assert pictures_of(folder / "default.mkv")[-1][0] > reached - 3.0
     assert sound_of(folder / "default.mkv")[1].size > (reached - 3.0) * 16_000
-    assert json.loads((folder / "recording.json").read_text())["ended"] is None
+    said = json.loads((folder / "recording.json").read_text())
+    assert said["ended"] is None
+    assert said["engine"]["name"] == "openvino"
+    assert said["streams"][0]["events"] is None
+    assert said["streams"][0]["media"]["file"] == "default.mkv"
     # The next session makes a Parquet file of what this one has left in its journal.
     if list(folder.glob(".events-*.jsonl")):
         done = run("--input", clip, "--fast", "--duration", 1, "--record", tmp_path / "all")
