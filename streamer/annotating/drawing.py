@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.frontend.crop import Eyes
+from streamer.colours import colours_of
 from streamer.events import EmotionEvent
 from streamer.recorded.cells import caption
 
@@ -20,10 +21,6 @@ Colour = tuple[int, int, int]
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _WHITE, _GREY, _FACE = (255, 255, 255), (190, 190, 190), (120, 230, 255)  # BGR, as all below
-# Okabe and Ito's, which people tell apart who see few colours.
-_COLOURS: tuple[Colour, ...] = (
-    (0, 94, 213), (115, 158, 0), (167, 121, 204), (66, 228, 240), (178, 114, 0), (0, 159, 230), (233, 180, 86),
-)  # fmt: skip
 _MOST_BARS = 10
 _DIMMED = 0.4  # of the picture behind text
 _PLAIN_HEIGHT = 480  # for which sizes are given below
@@ -50,7 +47,8 @@ class Drawing:
 
     def __init__(self, labels: Sequence[str], height: int, width: int) -> None:
         """Choose sizes for pictures of `height` and `width` pixels."""
-        self._colours = {label: _COLOURS[n % len(_COLOURS)] for n, label in enumerate(labels)}
+        on_dark = [colour.on_dark for colour in colours_of(labels)]
+        self._colours = {label: _bgr(colour) for label, colour in zip(labels, on_dark, strict=True)}
         self._scale = max(min(height, width * 3 / 4) / _PLAIN_HEIGHT, 0.3)
 
     def draw(self, image: Picture, face: SeenFace, event: EmotionEvent | None) -> None:
@@ -99,6 +97,12 @@ class Drawing:
 
     def _pixels(self, plain: float) -> int:
         return max(round(plain * self._scale), 1)
+
+
+def _bgr(colour: str) -> Colour:
+    """`#rrggbb` as OpenCV has it."""
+    red, green, blue = bytes.fromhex(colour.removeprefix("#"))
+    return blue, green, red
 
 
 def _width(text: str, size: float, thickness: int) -> int:

@@ -20,7 +20,7 @@ from streamer.recorded.timeline import Span
 from streamer.review.figures import clock
 from streamer.review.thinning import Band, Bins
 
-__all__ = ["Lane", "band_lane", "colour_class", "flag_lane", "label_lane", "span_lane", "ticks"]
+__all__ = ["COLOURS", "Lane", "band_lane", "colour_class", "flag_lane", "label_lane", "span_lane", "ticks"]
 
 Value = TypeVar("Value")
 
@@ -28,7 +28,8 @@ _HEIGHT = 40.0
 _STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 _MOST_TICKS = 6
 _LEAST_WORD = 6.0  # per cent of the width that a word needs
-_COLOURS = 8  # of the style sheet
+COLOURS = 8
+"""Of labels, in the style sheet; with more labels they come again."""
 
 
 @dataclass
@@ -133,7 +134,7 @@ def span_lane(name: str, spans: Iterable[Span], bins: Bins, kind: str) -> Lane:
 
 def colour_class(code: int) -> str:
     """The class of the style sheet that gives a label its colour."""
-    return f"c{code % _COLOURS}"
+    return f"c{code % COLOURS}"
 
 
 def ticks(bins: Bins) -> list[tuple[float, str]]:

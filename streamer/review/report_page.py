@@ -11,11 +11,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from streamer.colours import colours_of
 from streamer.recorded.cells import MARGIN_SECONDS
 from streamer.review.charts import Chart, apart_chart, latency_chart, recognised_chart
 from streamer.review.columns import TakeColumns, Turn
 from streamer.review.figures import Row, clock, label_rows, summary_rows
 from streamer.review.gaps import Gaps, find_gaps
+from streamer.review.lanes import COLOURS
 from streamer.review.thinning import Bins
 
 __all__ = ["GENERATOR", "Report", "render"]
@@ -71,6 +73,7 @@ def render(report: Report) -> str:
         sections=sections,
         facts=[*_facts(report), *report.facts],
         data=_data(sections),
+        colours=colours_of((*report.takes[0].labels, *("other",) * COLOURS)[:COLOURS]),
         generator=GENERATOR,
         version=version("emostream"),
         made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),

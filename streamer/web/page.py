@@ -19,6 +19,7 @@ from typing_extensions import Self
 from engines.bundle import Manifest
 from engines.errors import ConfigError, PublishError
 from streamer.address import Address, is_loopback
+from streamer.colours import colours_of
 from streamer.events import Event
 from streamer.logs import AS_IT_IS
 from streamer.stream import Stream
@@ -161,6 +162,7 @@ def _about(streams: Sequence[Stream], manifest: Manifest) -> dict[str, Any]:
     """What a viewer has to know before anything else."""
     return {
         "labels": list(manifest.labels),
+        "colours": [[colour.on_light, colour.on_dark] for colour in colours_of(manifest.labels)],
         "bundle": {"name": manifest.name, "preset": manifest.preset, "trained": manifest.trained},
         "streams": [{"name": stream.name, "browser": stream.from_browser} for stream in streams],
     }

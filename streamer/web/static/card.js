@@ -80,7 +80,7 @@ export class Card {
     const [pooled, alone] = ["pooled", "alone"].map((name) => {
       const part = document.createElement("div");
       part.className = name;
-      part.style.background = colourOf(label, index);
+      part.style.background = colourOf(index);
       bar.append(part);
       return part;
     });
@@ -163,7 +163,7 @@ export class Card {
       drawing.setAttribute("viewBox", "0 0 32 12");
       drawing.setAttribute("aria-hidden", "true");
       const line = document.createElementNS(space, "line");
-      for (const [name, value] of Object.entries({ x1: 0, y1: 6, x2: 32, y2: 6, "stroke-width": 3, "stroke-dasharray": dashOf(index).join(" "), stroke: colourOf(label, index) })) line.setAttribute(name, value);
+      for (const [name, value] of Object.entries({ x1: 0, y1: 6, x2: 32, y2: 6, "stroke-width": 3, "stroke-dasharray": dashOf(index).join(" "), stroke: colourOf(index) })) line.setAttribute(name, value);
       drawing.append(line);
       item.append(drawing, label);
       return item;
@@ -171,8 +171,8 @@ export class Card {
   }
 
   #recolour() {
-    this.rows.forEach(({ label, pooled, alone }, index) => {
-      pooled.style.background = alone.style.background = colourOf(label, index);
+    this.rows.forEach(({ pooled, alone }, index) => {
+      pooled.style.background = alone.style.background = colourOf(index);
     });
     this.#drawKey();
   }

@@ -1,6 +1,7 @@
 // The page: a card for each stream, kept up to date over one WebSocket.
 
 import { Card } from "./card.js";
+import { useColours } from "./colours.js";
 import { Connection } from "./connection.js";
 
 const ANNOUNCE_EVERY_MS = 4000;
@@ -28,8 +29,9 @@ function say(text, state) {
   line.dataset.state = state;
 }
 
-function begin({ version, labels, bundle, streams }) {
+function begin({ version, labels, colours, bundle, streams }) {
   catchingUp = true;
+  useColours(colours);
   const names = streams.map(({ name }) => name);
   const same = [...cards.keys()].join() === names.join() && [...cards.values()].every((card) => card.labels.join() === labels.join());
   if (same) {

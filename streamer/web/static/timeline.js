@@ -59,7 +59,7 @@ export class Timeline {
       ],
       series: [{}, ...this.labels.map((label, index) => ({
         label,
-        stroke: colourOf(label, index),
+        stroke: colourOf(index),
         dash: dashOf(index),
         width: 2,
         points: { show: false },
