@@ -54,7 +54,7 @@ def review(source: Path, target: Path, options: ClipOptions, *, force: bool = Fa
     page = render(report)
     with whole_file(target, force=force, stop=stop) as part:
         part.write_text(page, encoding="utf-8")
-    typer.echo(f"made {target}: {sum(map(len, report.takes)):,} segments, {len(page.encode()) / 1e6:.1f} MB")
+    typer.echo(f"made {target}: {sum(map(len, report.takes)):,} segments, {len(page.encode()) / 1e3:,.0f} kB")
     if show and not webbrowser.open(target.resolve().as_uri()):
         typer.echo(f"there is no browser to show it; open {target} yourself")
 
