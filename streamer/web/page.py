@@ -27,6 +27,7 @@ from streamer.threads import yield_to_others
 from streamer.web.access import Access
 from streamer.web.app import application
 from streamer.web.audience import Audience
+from streamer.web.connection import Connection
 from streamer.web.scene import Scene
 from streamer.web.token import stored_token
 
@@ -141,6 +142,7 @@ class LivePage:
         certificate = self._certificate
         return uvicorn.Config(
             app,
+            http=Connection,
             log_config=None,
             log_level="error",  # what clients do wrong is theirs
             access_log=False,

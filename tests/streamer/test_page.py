@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import cv2
@@ -148,6 +149,27 @@ def test_files_are_served_to_those_who_know_the_address(refusing_page):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(get(path, **headers), timeout=10)
         assert refused.value.code == code, path
+
+
+def test_those_who_ask_for_nothing_are_let_go(refusing_page):
+    where = ("127.0.0.1", int(refusing_page.host.rpartition(":")[2]))
+    with ExitStack() as connections:
+        half = [connections.enter_context(socket.create_connection(where, timeout=20)) for _ in range(300)]
+        for each in half:
+            with suppress(ConnectionError):
+                each.sendall(b"GET / HT")
+        begun = time.monotonic()
+        ends = [_end_of(each) - begun for each in reversed(half)]
+    assert sum(end < 3.0 for end in ends) >= 44  # those above 256 at once
+    answer = urllib.request.urlopen(f"http://{refusing_page.host}/", timeout=10)
+    assert answer.status == 200
+
+
+def _end_of(connection: socket.socket) -> float:
+    """When the other side ended it."""
+    with suppress(ConnectionError):
+        assert connection.recv(1) == b""
+    return time.monotonic()
 
 
 def test_the_page_asks_no_other_host():
