@@ -140,7 +140,8 @@ def colour_class(code: int) -> str:
 def ticks(bins: Bins) -> list[tuple[float, str]]:
     """Marks on the axis of time: per cent of its length, and what they say."""
     length = bins.count * bins.width_s
-    step = next((step for step in _STEPS_S if length / step <= _MOST_TICKS), _STEPS_S[-1])
+    days = math.ceil(length / _MOST_TICKS / _STEPS_S[-1])
+    step = next((step for step in _STEPS_S if length / step <= _MOST_TICKS), days * _STEPS_S[-1])
     return [(100 * t / length, clock(t)) for t in range(0, int(length) + 1, step) if t <= 0.97 * length]
 
 

@@ -30,6 +30,7 @@ _WAITING_PICTURES = 8
 _WAITING_SOUND = 150  # 3 s at 20 ms
 _POLL_S = 0.1
 _CLOCK_S = 30.0  # long enough to meet a message that nothing held up, short enough to follow drift
+_STEP_S = 3.0  # by which no message is held up, so that the clock itself was set, or stood still in a sleep
 _MOST_PIXELS = 4096 * 2304
 _USUAL_LATENCY_S = 0.01  # of a browser's microphone, which most don't tell
 
@@ -74,6 +75,7 @@ class Guest:
         self.pictures = Inlet[SentPicture]("browser pictures", _WAITING_PICTURES, "drop_oldest")
         self.sound = Inlet[SentSound]("browser sound", _WAITING_SOUND, "drop_oldest", mark_loss=_after_loss)
         self._offset = RunningMinimum(_CLOCK_S)
+        self._heard = False
         self._lock = threading.Lock()
 
     def note_sent(self, sent: float) -> None:
@@ -83,13 +85,18 @@ class Guest:
         """
         now = time.monotonic()
         with self._lock:
+            if self._heard and abs(now - sent - self._offset.value) > _STEP_S:
+                self._offset = RunningMinimum(_CLOCK_S)
             self._offset.push(now, now - sent)
+            self._heard = True
 
-    @property
-    def offset(self) -> float:
-        """What to add to the browser's times to get monotonic ones, in seconds; something must have come."""
+    def monotonic(self, t: float) -> float:
+        """The monotonic time of a time of the browser's clock, both in seconds; something must have come.
+
+        It is never later than now, whatever the browser says.
+        """
         with self._lock:
-            return self._offset.value
+            return min(t + self._offset.value, time.monotonic())
 
     def leave(self) -> None:
         """Nothing more will come."""
@@ -158,7 +165,7 @@ class Browser(LiveSource):
         assert outlets.video is not None
         for sent in _taken(guest.pictures, stop):
             image = _decoded(sent.jpeg)
-            if image is not None and not outlets.video.put(VideoFrame(sent.t + guest.offset, image)):
+            if image is not None and not outlets.video.put(VideoFrame(guest.monotonic(sent.t), image)):
                 return
 
     def _run_sound(self, guest: Guest, outlets: Outlets, stop: threading.Event) -> None:
@@ -169,7 +176,7 @@ class Browser(LiveSource):
                 stamper, rate = BlockStamper(sent.rate, _USUAL_LATENCY_S), sent.rate
             samples = (sent.samples / np.float32(32768.0)).astype(np.float32)[:, np.newaxis]
             for block in stamper.push(RawBlock(sent.arrived, None, samples, sent.lost)):
-                if not outlets.audio.put(AudioBlock(block.t + guest.offset, block.samples, block.lost)):
+                if not outlets.audio.put(AudioBlock(guest.monotonic(block.t), block.samples, block.lost)):
                     return
 
 

@@ -63,7 +63,10 @@ class Access:
         return origin.lower() == f"{self.scheme}://{host}".lower()
 
     def knows_token(self, subprotocols: list[str]) -> bool:
-        """Whether the subprotocols that a WebSocket asks for bring the token: they are in no address and no log."""
+        """Whether the subprotocols that a WebSocket asks for bring the token.
+
+        The page's own address has it behind `#`, which browsers keep to themselves: no request's address holds it.
+        """
         given = [name.removeprefix(_TOKEN) for name in subprotocols if name.startswith(_TOKEN)]
         return any(secrets.compare_digest(each.encode(), self.token.encode()) for each in given)
 

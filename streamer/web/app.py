@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from streamer.sources.browser import Doorway
-from streamer.web.access import Access, Application, Guard
+from streamer.web.access import PROTOCOL, Access, Application, Guard
 from streamer.web.audience import Audience
 from streamer.web.feeding import feed
 from streamer.web.viewer import Viewer
@@ -21,7 +21,7 @@ __all__ = ["application"]
 
 _FILES = Path(__file__).parent / "static"
 _MOST_VIEWERS = 32
-_TRY_LATER = 1013
+_FULL = 4503  # private use
 
 
 def application(
@@ -38,7 +38,8 @@ def application(
 
     async def live(socket: WebSocket) -> None:
         if len(audience) >= _MOST_VIEWERS:
-            await socket.close(_TRY_LATER)
+            await socket.accept(subprotocol=PROTOCOL)
+            await socket.close(_FULL, f"{_MOST_VIEWERS} others look already")
             return
         await Viewer(socket, audience, about).run()
 

@@ -67,10 +67,7 @@ class Audience:
             else:
                 self._looking.discard(listener)
             for scene in self.scenes.values():
-                if self._looking:
-                    scene.watched = True
-                else:
-                    scene.forget()
+                scene.watch(bool(self._looking))
 
     def leave(self, listener: Listener) -> None:
         """Let a viewer go."""

@@ -32,6 +32,7 @@ _HEADER = struct.Struct("<B3xIdd")
 _CLOCK, _SOUND, _PICTURE = range(3)
 _RATES = range(8_000, 192_001)
 _MOST_SAMPLES = 65_536
+_OLDEST_S = 1.0  # of a picture when it is sent
 _OCCUPIED, _NONSENSE = 4409, 1007  # private use; invalid data (RFC 6455)
 
 
@@ -87,12 +88,17 @@ def _read(data: bytes) -> _Message | None:
     return message if message.kind in (_CLOCK, _PICTURE) else None
 
 
+def _captured(message: _Message) -> float:
+    """When a picture was captured; some browsers take another clock for that, whose times mean nothing here."""
+    return message.t if 0.0 <= message.sent - message.t <= _OLDEST_S else message.sent
+
+
 def _take(message: _Message, guest: Guest) -> None:
     guest.note_sent(message.sent)
     if message.kind == _SOUND:
         guest.sound.put(SentSound(message.t, message.rate, np.frombuffer(message.payload, "<i2").astype(np.int16)))
     elif message.kind == _PICTURE:
-        guest.pictures.put(SentPicture(message.t, message.payload))
+        guest.pictures.put(SentPicture(_captured(message), message.payload))
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

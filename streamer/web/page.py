@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -37,6 +39,8 @@ _log = logging.getLogger("emostream")
 
 _MOST_BYTES = 4_000_000  # of a message from a browser: a picture
 _STOP_S = 0.5
+_PING_S = 8.0  # a browser that has vanished is let go within twice as long
+_TROUBLE_EVERY_S = 60.0  # out of file descriptors, there would be thousands a second
 _BACKLOG = 64
 
 
@@ -96,6 +100,7 @@ class LivePage:
         self._address, self._certificate = address, certificate
         self._audience = Audience({stream.name: Scene(stream) for stream in streams})
         self._doorways = {stream.name: stream.doorway for stream in streams if stream.from_browser}
+        self._next_trouble = 0.0
         self._about = {"type": "hello", "version": version("emostream")} | _about(streams, manifest)
         self.url = ""
 
@@ -127,10 +132,12 @@ class LivePage:
         host, port = self._address.host, self._address.port
         try:
             family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            bound = socket.socket(family, socket.SOCK_STREAM)
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(where)
-            bound.listen(_BACKLOG)
+            with ExitStack() as unless_bound:
+                bound = unless_bound.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                bound.bind(where)
+                bound.listen(_BACKLOG)
+                unless_bound.pop_all()
         except (OSError, UnicodeError) as error:
             said = getattr(error, "strerror", None) or str(error)
             raise PublishError(
@@ -149,6 +156,8 @@ class LivePage:
             server_header=False,
             lifespan="off",
             ws_max_size=_MOST_BYTES,
+            ws_ping_interval=_PING_S,
+            ws_ping_timeout=_PING_S,
             ws_per_message_deflate=False,  # nearly all that is sent is JPEG
             timeout_graceful_shutdown=1,
             ssl_certfile=None if certificate is None else str(certificate.certificate),
@@ -157,7 +166,17 @@ class LivePage:
 
     def _serve(self, bound: socket.socket) -> None:
         yield_to_others()
-        self._server.run(sockets=[bound])
+        asyncio.run(self._main(bound))
+
+    async def _main(self, bound: socket.socket) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._note_trouble)
+        await self._server.serve(sockets=[bound])
+
+    def _note_trouble(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say what went wrong with a connection, now and then."""
+        if loop.time() >= self._next_trouble:
+            self._next_trouble = loop.time() + _TROUBLE_EVERY_S
+            _log.warning("the page's server: %s (%s)", context["message"], context.get("exception"))
 
 
 def _about(streams: Sequence[Stream], manifest: Manifest) -> dict[str, Any]:

@@ -86,17 +86,18 @@ class Scene:
                 self._picture = _packed(self.stream.name, *seen)
             return self._picture
 
-    def forget(self) -> None:
-        """Nobody looks any more."""
-        self.watched = False
-        self._seen = self._picture = self.loudness = None
+    def watch(self, watched: bool) -> None:
+        """Begin to keep what comes, or forget it; what was seen before somebody looked is nobody's."""
+        if watched != self.watched:
+            self._seen = self._picture = self.loudness = None
+            self.watched = watched
 
 
 def _packed(stream: str, number: int, frame: VideoFrame, face: FrameFace) -> Picture:
     image: Any = frame.image
     height, width = image.shape[:2]
     if width > _WIDEST:
-        image = cv2.resize(image, (_WIDEST, round(height * _WIDEST / width)), interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, (_WIDEST, max(1, round(height * _WIDEST / width))), interpolation=cv2.INTER_AREA)
     _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     about = {"stream": stream, "number": number, "size": (width, height), "face": face.box, "eyes": face.eyes}
     header = json.dumps(about).encode()

@@ -29,7 +29,9 @@ def stored_token() -> str:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return _read(path) or _make(path)
     except OSError as error:
-        _log.debug("the page's token can't be kept in %s: %s", path, error.strerror)
+        _log.info(
+            "the page's address changes with each start, since its token can't be kept in %s: %s", path, error.strerror
+        )
         return secrets.token_urlsafe(_BYTES)
 
 

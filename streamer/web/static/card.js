@@ -28,12 +28,20 @@ export class Card {
     this.element.setAttribute("aria-labelledby", `stream-${name}`);
     this.picture = new Picture(find(".picture"));
     this.rows = labels.map((label, index) => this.#row(find(".bars tbody"), label, index));
-    this.timeline = new Timeline(find(".chart"), labels);
+    this.removal = new AbortController();
+    this.timeline = new Timeline(find(".chart"), labels, this.removal.signal);
     this.event = null;
     this.status = null;
     this.#drawKey();
-    onThemeChange(() => this.#recolour());
+    onThemeChange(() => this.#recolour(), this.removal.signal);
     if (browser.length) this.feed = new Feed(find(".feed"), name, browser, token);
+  }
+
+  /** Ends what goes on for it. */
+  remove() {
+    this.removal.abort();
+    this.feed?.end();
+    this.element.remove();
   }
 
   /** Forgets what was before, because the session tells it again. */

@@ -24,6 +24,6 @@ export function styled(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-export function onThemeChange(callback) {
-  dark.addEventListener("change", callback);
+export function onThemeChange(callback, signal) {
+  dark.addEventListener("change", callback, { signal });
 }

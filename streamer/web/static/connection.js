@@ -2,9 +2,9 @@
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 8000;
-const SERVER_ENDS = 1012; // "service restart" of the registry of close codes
+const CLOSED = { 1012: "ended", 4503: "full" };
 
-/** Subprotocols that carry the token: they are in no address and no log. */
+/** Subprotocols that carry the token: no request has it in its address. */
 export function protocols(token) {
   return ["emostream.v1", `token.${token}`];
 }
@@ -14,11 +14,12 @@ export function address(path) {
 }
 
 export class Connection {
-  /** handlers: onText(object), onPicture(about, blob), onState(state, pauseSeconds); state: connected, ended, lost */
+  /** handlers: onText(object), onPicture(about, blob), onState(state, pauseSeconds); state: connected, ended, full, lost */
   constructor(token, handlers) {
     this.token = token;
     this.handlers = handlers;
     this.pause = FIRST_PAUSE_MS;
+    this.state = "lost";
     this.looking = !document.hidden;
     document.addEventListener("visibilitychange", () => this.#tellLooking());
     this.#open();
@@ -47,6 +48,7 @@ export class Connection {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => {
       this.pause = FIRST_PAUSE_MS;
+      this.state = "lost";
       this.#tellLooking();
       this.handlers.onState("connected", 0);
     };
@@ -55,7 +57,8 @@ export class Connection {
       else this.#unpack(data);
     };
     socket.onclose = ({ code }) => {
-      this.handlers.onState(code === SERVER_ENDS ? "ended" : "lost", this.pause / 1000);
+      if (code in CLOSED) this.state = CLOSED[code]; // and stays so until it answers again
+      this.handlers.onState(this.state, this.pause / 1000);
       setTimeout(() => this.#open(), this.pause);
       this.pause = Math.min(2 * this.pause, LONGEST_PAUSE_MS);
     };

@@ -145,6 +145,11 @@ export class Feed {
     socket.send(message);
   }
 
+  /** Gives no more. */
+  end() {
+    this.#end("");
+  }
+
   #end(said) {
     const { socket, media, context } = this;
     this.socket = this.media = this.context = null;

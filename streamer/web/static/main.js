@@ -5,10 +5,16 @@ import { useColours } from "./colours.js";
 import { Connection } from "./connection.js";
 
 const ANNOUNCE_EVERY_MS = 4000;
+const REASONS = {
+  ended: "emostream has ended",
+  full: "As many others as there is room for look already",
+  lost: "emostream does not answer, or does not know this address",
+};
 
 const element = (id) => document.getElementById(id);
 const token = location.hash.slice(1);
 let cards = new Map();
+let shown = ""; // which streams and labels the cards are for
 let catchingUp = true;
 let announcedAt = 0;
 let announced = "";
@@ -33,10 +39,12 @@ function begin({ version, labels, colours, bundle, streams }) {
   catchingUp = true;
   useColours(colours);
   const names = streams.map(({ name }) => name);
-  const same = [...cards.keys()].join() === names.join() && [...cards.values()].every((card) => card.labels.join() === labels.join());
-  if (same) {
+  const now = JSON.stringify([streams, labels]);
+  if (now === shown) {
     for (const card of cards.values()) card.reset();
   } else {
+    shown = now;
+    for (const card of cards.values()) card.remove();
     cards = new Map(streams.map((stream) => [stream.name, new Card(stream, labels, token)]));
     element("streams").replaceChildren(...[...cards.values()].map((card) => card.element));
   }
@@ -50,7 +58,7 @@ function take(message) {
     begin(message);
   } else if (message.type === "caught-up") {
     catchingUp = false;
-    for (const card of cards.values()) card.draw();
+    if (!paused()) for (const card of cards.values()) card.draw();
   } else if (message.type === "levels") {
     for (const [name, levels] of Object.entries(message.streams)) if (!paused()) cards.get(name)?.showLevels(levels);
   } else {
@@ -89,6 +97,11 @@ const paused = toggle("pause", (pressed) => {
 toggle("mirror", (pressed) => {
   for (const card of cards.values()) card.picture.element.classList.toggle("mirrored", pressed);
 });
+// Not by the address, whose last part is the token.
+document.querySelector(".skip").addEventListener("click", (click) => {
+  click.preventDefault();
+  element("streams").focus();
+});
 const announcing = toggle("announce", () => {
   announced = "";
 });
@@ -100,8 +113,7 @@ if (token) {
     onPicture: show,
     onState: (state, pause) => {
       if (state === "connected") say("Connected", state);
-      else if (state === "ended") say(`emostream has ended; trying again in ${pause} s, in case it is started anew`, "lost");
-      else say(`emostream does not answer, or does not know this address; trying again in ${pause} s`, state);
+      else say(`${REASONS[state]}; trying again in ${pause} s`, "lost");
     },
   });
 } else {

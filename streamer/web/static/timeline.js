@@ -11,12 +11,14 @@ const LOWEST = -0.22;
 const LONGEST_STEP_S = 1.5; // between events that follow one another; a longer pause is a gap
 
 export class Timeline {
-  constructor(element, labels) {
+  constructor(element, labels, signal) {
     this.element = element;
     this.labels = labels;
     this.events = [];
-    new ResizeObserver(() => this.#resize()).observe(element);
-    onThemeChange(() => this.#build());
+    const resizes = new ResizeObserver(() => this.#resize());
+    resizes.observe(element);
+    signal.addEventListener("abort", () => resizes.disconnect());
+    onThemeChange(() => this.#build(), signal);
     this.#build();
   }
 
