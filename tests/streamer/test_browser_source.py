@@ -46,19 +46,21 @@ def messages(clip) -> list[tuple[float, bytes]]:
     return sorted(due, key=lambda each: each[0])
 
 
-def send(socket: ClientConnection, kind: int, rate: int, t: float, payload: bytes, sent: float) -> None:
-    socket.send(struct.pack("<B3xIdd", kind, rate, BEGUN + t, BEGUN + sent) + payload)
+def send(
+    socket: ClientConnection, kind: int, rate: int, t: float, payload: bytes, sent: float, clock: float = BEGUN
+) -> None:
+    socket.send(struct.pack("<B3xIdd", kind, rate, clock + t, clock + sent) + payload)
 
 
-def give(socket: ClientConnection, clip, seconds: float = 100.0) -> None:
-    """Play a clip as a browser would its devices."""
+def give(socket: ClientConnection, clip, seconds: float = 100.0, clock: float = BEGUN) -> None:
+    """Play a clip as a browser would its devices; `clock` is what that shows at the beginning."""
     due = messages(clip)
     begun = time.monotonic()
     for t, (kind, rate, captured, payload) in due:
         if t > seconds:
             return
         time.sleep(max(0.0, begun + t - time.monotonic()))
-        send(socket, kind, rate, captured, payload, time.monotonic() - begun)
+        send(socket, kind, rate, captured, payload, time.monotonic() - begun, clock)
 
 
 def test_a_browser_is_understood_as_the_file_it_plays(clip):
@@ -153,6 +155,24 @@ def test_pictures_that_are_none_are_passed_over(waiting_page, clip):
         seen = watch(viewer, until_segments=len(watch(viewer, until_segments=1).of("emotion")) + 5)
         giving.join()
     assert seen.pictures
+
+
+def test_clocks_that_are_wrong_or_set(waiting_page, clip):
+    """Pictures of the future and of another clock, then a clock that falls back: what follows is understood."""
+    jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
+    with waiting_page.connect("/feed/default") as browser, waiting_page.connect("/live") as viewer:
+        browser.recv(timeout=5)
+        for n in range(5):
+            send(browser, PICTURE, 0, 1e9 + n, jpeg, 0.1 * n)
+            send(browser, PICTURE, 0, -1e9 + n, jpeg, 0.1 * n)
+            time.sleep(0.1)
+        give(browser, clip, seconds=1.0)
+        giving = threading.Thread(target=give, args=(browser, clip, 3.5, BEGUN - 500.0))
+        giving.start()
+        before = len(watch(viewer, until_segments=1).of("emotion"))
+        seen = watch(viewer, until_segments=before + 12).of("emotion")
+        giving.join()
+    assert sum(event["modalities"]["video"] and event["modalities"]["audio"] for event in seen[-8:]) >= 5
 
 
 def test_the_size_of_a_jpeg():

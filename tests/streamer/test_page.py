@@ -23,11 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 import streamer.web
 from streamer.web.access import Access
+from tests.media_files import write_media
 from tests.streamer.paging import served, watch
 from tests.streamer.running import demo_clip, emotions, one_line_error, run
 
@@ -86,6 +87,23 @@ def test_a_viewer_that_shows_nothing_gets_two_pictures(clip):
     with served("--input", clip) as page, page.connect("/live") as viewer:
         seen = watch(viewer, until_segments=8, acknowledge=False)
     assert len(seen.pictures) == 2
+
+
+def test_pictures_of_any_shape(tmp_path):
+    wide = write_media(tmp_path / "wide.mkv", size=(4096, 2), seconds=3.0)
+    with served("--input", wide) as page, page.connect("/live") as viewer:
+        about, jpeg = watch(viewer).pictures[-1]
+    assert about["size"] == [4096, 2]
+    assert cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR).shape == (1, 640, 3)
+
+
+def test_there_is_room_for_so_many_viewers(refusing_page):
+    with ExitStack() as viewers:
+        for _ in range(32):
+            viewers.enter_context(refusing_page.connect("/live")).recv(timeout=10)
+        with refusing_page.connect("/live") as one_more, pytest.raises(ConnectionClosed) as closed:
+            one_more.recv(timeout=10)
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4503, "32 others look already")
 
 
 def test_a_viewer_may_say_anything(clip):

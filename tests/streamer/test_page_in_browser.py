@@ -184,7 +184,12 @@ def test_a_fleet_and_the_keyboard(clip, browser, tmp_path):
         expect(page.get_by_role("status")).to_have_text("Connected")
         keep(page, "page-fleet")
         assert violations(page) == []
+        address = page.url
         page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("main")).to_be_focused()
+        assert page.url == address  # whose last part is the token
+        page.get_by_role("link", name="Skip to the streams").focus()
         page.keyboard.press("Tab")
         pause = page.get_by_role("button", name="Pause")
         expect(pause).to_be_focused()
@@ -213,6 +218,10 @@ def test_it_finds_its_way_back(clip, browser, tmp_path):
         assert session.url == url
         expect(page.locator("#connection")).to_have_text("Connected", timeout=20_000)
         wait_until(page, "/^[1-9] segments/.test(document.querySelector('.chart').getAttribute('aria-label'))")
+        assert page.get_by_role("button", name="Use this device's").count() == 0
+    expect(page.locator("#connection")).to_contain_text("emostream has ended")
+    with served("--input", "browser", web=where):
+        expect(page.get_by_role("button", name="Use this device's camera and microphone")).to_be_visible(timeout=20_000)
     page.close()
 
 
