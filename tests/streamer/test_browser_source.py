@@ -157,22 +157,21 @@ def test_pictures_that_are_none_are_passed_over(waiting_page, clip):
     assert seen.pictures
 
 
-def test_clocks_that_are_wrong_or_set(waiting_page, clip):
+def test_clocks_that_are_wrong_or_set(clip):
     """Pictures of the future and of another clock, then a clock that falls back: what follows is understood."""
     jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), 90, np.uint8))[1].tobytes()
-    with waiting_page.connect("/feed/default") as browser, waiting_page.connect("/live") as viewer:
-        browser.recv(timeout=5)
-        for n in range(5):
-            send(browser, PICTURE, 0, 1e9 + n, jpeg, 0.1 * n)
-            send(browser, PICTURE, 0, -1e9 + n, jpeg, 0.1 * n)
-            time.sleep(0.1)
-        give(browser, clip, seconds=1.0)
-        giving = threading.Thread(target=give, args=(browser, clip, 3.5, BEGUN - 500.0))
-        giving.start()
-        before = len(watch(viewer, until_segments=1).of("emotion"))
-        seen = watch(viewer, until_segments=before + 12).of("emotion")
-        giving.join()
-    assert sum(event["modalities"]["video"] and event["modalities"]["audio"] for event in seen[-8:]) >= 5
+    with served("--input", "browser") as page, page.connect("/live") as viewer:
+        with page.connect("/feed/default") as browser:
+            browser.recv(timeout=5)
+            for n in range(5):
+                send(browser, PICTURE, 0, 1e9 + n, jpeg, 0.1 * n)
+                send(browser, PICTURE, 0, -1e9 + n, jpeg, 0.1 * n)
+                time.sleep(0.1)
+            give(browser, clip, seconds=0.5)
+            give(browser, clip, seconds=4.0, clock=BEGUN - 500.0)
+        seen = watch(viewer, until_segments=16).of("emotion")
+    assert sum(event["modalities"]["video"] and event["modalities"]["audio"] for event in seen) >= 8
+    assert seen[-1]["dropped"]["audio_ms"] < 5000.0
 
 
 def test_the_size_of_a_jpeg():
