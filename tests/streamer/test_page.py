@@ -44,6 +44,11 @@ def read_output(file: Path) -> list[dict]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.mark.fault(
+    "Viewers of the live page",
+    "one comes in the middle, one reads nothing",
+    "the others are told everything once; events are as without viewers",
+)
 def test_viewers_are_told_all_and_nothing_twice(clip, tmp_path):
     """One from the beginning, one that comes in the middle, one that takes nothing; and the session is as without."""
     output = tmp_path / "events.jsonl"
