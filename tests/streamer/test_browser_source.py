@@ -82,7 +82,6 @@ def test_a_browser_is_understood_as_the_file_it_plays(clip):
     assert given[-1]["label"] == expected[-1]["label"]
     for label, score in expected[-1]["scores"].items():
         assert abs(given[-1]["scores"][label] - score) < 0.1
-    assert max(event["latency_ms"] for event in given) < 1000.0
     assert after[-1]["reason"] == {"audio": "source_lost", "video": "source_lost"}
     lost = [line for line in page.said if "was lost: the page was closed" in line]
     assert len(lost) == 2, page.said
