@@ -10,14 +10,14 @@ from pathlib import Path
 import typer
 
 from engines.errors import ConfigError
-from engines.recognizer import Recognizer
 from streamer.commands.progress import length_of, showing
 from streamer.events import EmotionEvent
-from streamer.recorded.clip import ClipOptions, Found, StoppedError, recognise, recognizer_of
+from streamer.recorded.clip import ClipOptions, StoppedError, recognise, recognizer_of
 from streamer.recorded.events_file import Take
 from streamer.recorded.source import EventsSource, events_source
 from streamer.review.columns import TakeColumns
 from streamer.review.figures import Row
+from streamer.review.heads import ask_heads, heads_of
 from streamer.review.report_page import GENERATOR, Report, render
 from streamer.stopping import STOPPING
 from streamer.whole_file import check_target, whole_file
@@ -25,6 +25,7 @@ from streamer.whole_file import check_target, whole_file
 __all__ = ["review"]
 
 _MOST_TAKES = 12
+_MOST_ASKED = 12_000  # segments of a recording whose media are recognised again: an hour
 _SUFFIXES = (".html", ".htm")
 _EVERY = 2000  # events between two moves of the bar
 _HEAD_BYTES = 4096
@@ -36,7 +37,7 @@ def review(source: Path, target: Path, options: ClipOptions, *, force: bool = Fa
     Args:
         source: the folder of a recording, a file of events, or a clip.
         target: the HTML file to come; an earlier report is replaced.
-        options: what recognises a clip.
+        options: what recognises a clip, or the media of a recording.
         force: replace any other file, too.
         show: open it in the browser.
 
@@ -50,7 +51,7 @@ def review(source: Path, target: Path, options: ClipOptions, *, force: bool = Fa
     stop = threading.Event()
     STOPPING.hand_to(stop)
     events = events_source(source)
-    report = _of_clip(source, options, stop) if events is None else _of_events(source, events, stop)
+    report = _of_clip(source, options, stop) if events is None else _of_events(source, events, options, stop)
     page = render(report)
     with whole_file(target, force=force, stop=stop) as part:
         part.write_text(page, encoding="utf-8")
@@ -59,7 +60,7 @@ def review(source: Path, target: Path, options: ClipOptions, *, force: bool = Fa
         typer.echo(f"there is no browser to show it; open {target} yourself")
 
 
-def _of_events(given: Path, source: EventsSource, stop: threading.Event) -> Report:
+def _of_events(given: Path, source: EventsSource, options: ClipOptions, stop: threading.Event) -> Report:
     takes: dict[Take, TakeColumns] = {}
     labels = _labels(source)
     with showing() as progress:
@@ -79,6 +80,7 @@ def _of_events(given: Path, source: EventsSource, stop: threading.Event) -> Repo
     if not found:
         source.file.takes()  # which says that there are none
     shown = sorted(sorted(found, key=len, reverse=True)[:_MOST_TAKES], key=found.index)
+    _ask_heads(shown, source, options, stop)
     return Report(
         title=f"Recording {source.file.path.parent.resolve().name if given.is_dir() else given.name}",
         source=str(source.file.path),
@@ -87,6 +89,20 @@ def _of_events(given: Path, source: EventsSource, stop: threading.Event) -> Repo
         skipped=source.file.skipped,
         description=source.description,
     )
+
+
+def _ask_heads(takes: list[TakeColumns], source: EventsSource, options: ClipOptions, stop: threading.Event) -> None:
+    """Have voice and face tell by themselves where pictures and sound were recorded, if that takes minutes at most."""
+    media = {take: path for take in takes if (path := source.media(take.stream)) and len(take) <= _MOST_ASKED}
+    if not media:
+        return
+    said = source.description.get("bundle")
+    with recognizer_of(options) as recognizer, showing() as progress:
+        if not isinstance(said, dict) or said.get("sha256") != recognizer.bundle.sha256:
+            typer.echo("where voice and face disagree is left out: give the recording's own bundle with --bundle")
+            return
+        for take, path in media.items():
+            ask_heads(take, path, recognizer, options, stop, progress(f"asking {take.stream}", length_of(path)))
 
 
 def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
@@ -99,7 +115,7 @@ def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
             for event in each.events:
                 take.add(event)
                 if isinstance(event, EmotionEvent):
-                    _add_heads(take, each, recognizer)
+                    take.add_heads(*heads_of(each, recognizer))
                     recognising(event.media_time)
     trained = "trained" if manifest.trained else "untrained: its scores mean nothing"
     return Report(
@@ -110,17 +126,6 @@ def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
             Row("bundle", f"{manifest.name} ({manifest.preset}, {trained})", recognizer.bundle.sha256),
             Row("engine", f"{engine.name} on {engine.device}, {engine.precision}"),
         ],
-    )
-
-
-def _add_heads(take: TakeColumns, found: Found, recognizer: Recognizer) -> None:
-    """What voice and face say by themselves, of segments that have both."""
-    features = found.features
-    if features is None or features.audio is None or features.video is None:
-        take.add_heads(None, None)
-        return
-    take.add_heads(
-        recognizer.score("audio", features.audio).by_label, recognizer.score("video", features.video).by_label
     )
 
 

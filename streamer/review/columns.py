@@ -94,6 +94,13 @@ class TakeColumns:
         for name, scores in (("audio", voice), ("video", face)):
             self._fill(self._heads[name], scores or {})
 
+    def set_heads(self, found: Sequence[tuple[Mapping[str, float] | None, Mapping[str, float] | None]]) -> None:
+        """As `add_heads`, for all segments at once, once all were added."""
+        for place, name in enumerate(self._heads):
+            self._heads[name] = [
+                array("f", [(heads[place] or {}).get(label, _NONE) for heads in found]) for label in self.labels
+            ]
+
     def __len__(self) -> int:
         return len(self._ends)
 

@@ -90,18 +90,20 @@ def page_of(*takes: TakeColumns, **more) -> str:
 
 
 def test_a_recording_and_its_clip(tmp_path, clip):
-    done = run("--input", clip, "--fast", "--record", tmp_path / "all")
+    done = run("--input", clip, "--fast", "--record", tmp_path / "all", "--record-media")
     assert done.returncode == 0, done.stderr
-    events = events_in(the_one(tmp_path / "all") / "events.jsonl")
-    for source, heads in ((tmp_path / "all", False), (clip, True)):
+    recording = the_one(tmp_path / "all")
+    events = events_in(recording / "events.jsonl")
+    (tmp_path / "events.jsonl").write_bytes((recording / "events.jsonl").read_bytes())
+    for source, heads in ((tmp_path / "all", True), (tmp_path / "events.jsonl", False), (clip, True)):
         done = run("review", source, "--output", tmp_path / "report.html")  # an earlier report is replaced
         assert done.returncode == 0, done.stderr
         text = (tmp_path / "report.html").read_text()
         page = Page(text)
         assert f"made {tmp_path / 'report.html'}: {len(emotions(events))} segments" in done.stdout
-        assert "starter" in page.text
+        assert ("starter" in page.text) == (source.suffix != ".jsonl")
         assert ("by the voice" in page.text) == heads
-        assert "openvino" in page.text
+        assert ("openvino" in page.text) == (source.suffix != ".jsonl")
         for final in (event for event in events if event["type"] == "utterance"):
             assert final["label"] in page.text
 
