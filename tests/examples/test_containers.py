@@ -112,11 +112,12 @@ def test_the_hosts_ports_are_on_loopback():
         assert "emostream" in service["image"]
 
 
-def test_the_documented_commands_publish_on_loopback_or_with_keys():
+def test_the_documented_commands_publish_on_loopback_or_with_protection():
     text = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8").replace("\\\n", " ")
     commands = [line.split() for line in text.splitlines() if line.startswith("    docker run")]
     assert len(commands) >= 5
     for words in commands:
         given = [after for word, after in pairwise(words) if word == "--publish"]
         ports = [port for port in given if not port.startswith("tcp:")]  # the other ones are emostream's own option
-        assert all(port.startswith("127.0.0.1:") for port in ports) or "--keys" in words, words
+        protected = {"--keys", "--web-cert"} & set(words)
+        assert all(port.startswith("127.0.0.1:") for port in ports) or protected, words
