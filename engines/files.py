@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and whether two are one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["replace_file"]
+__all__ = ["is_same_file", "replace_file"]
 
 
 def replace_file(file: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -30,3 +30,11 @@ def replace_file(file: Path, write: Callable[[BinaryIO], object]) -> None:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
+
+
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file; what is no file is the same as none."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):
+        return False

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any, TypeVar
 
-from engines.errors import ConfigError
+from engines.errors import ConfigError, PublishError
 
 __all__ = ["Address", "is_loopback"]
 
 _FORM = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535
+
+Bound = TypeVar("Bound")
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,21 @@ class Address:
         if found is None or int(found["port"]) > _MAX_PORT:
             raise ConfigError(f"--{option} is {text!r}, expected ADDRESS:PORT, as in {example}")
         return cls(found["v6"] or found["host"], int(found["port"]))
+
+    def bind(self, what: str, option: str, make: Callable[[int, Any], Bound]) -> Bound:
+        """What `make` gives, which binds a socket of an address family to where that family says this address is.
+
+        Raises:
+            PublishError: there is no such address here, or it is taken.
+        """
+        try:
+            family, *_, where = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+            return make(family, where)
+        except (OSError, UnicodeError) as error:
+            said = getattr(error, "strerror", None) or str(error)
+            raise PublishError(
+                f"can't serve {what} on {self.host}:{self.port}: {said}; choose another address or port with --{option}"
+            ) from None
 
     @property
     def is_loopback(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from engines.errors import ConfigError
+from engines.files import is_same_file
 from engines.starter import STARTER
 from streamer.address import Address
 from streamer.events import DEFAULT_ENDPOINT, check_stream_name
@@ -121,7 +122,7 @@ class Config:
         if self.output is not None:
             check_output(self.output)
             for source in (source for each in self.streams for source in (each.input, each.camera, each.mic)):
-                if source is not None and _is_same_file(self.output, source):
+                if source is not None and is_same_file(Path(self.output), Path(source)):
                     raise ConfigError(f"--output {self.output} is what is played; expected a file for the events")
         metrics, page = self.metrics_address, self.web_address
         if metrics is not None and not (self.insecure or metrics.is_loopback):
@@ -164,10 +165,3 @@ class Config:
             raise ConfigError(
                 f"stream {taking[0]} takes its camera or microphone from a browser; say --web {_WEB_EXAMPLE} too"
             )
-
-
-def _is_same_file(one: str, other: str) -> bool:
-    try:
-        return Path(one).samefile(other)
-    except (OSError, ValueError):  # one of them is no file
-        return False

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engines.errors import ConfigError, PublishError
+from engines.files import is_same_file
 
 __all__ = ["check_target", "whole_file"]
 
@@ -28,7 +29,7 @@ def check_target(target: Path, *, force: bool, source: Path | None = None) -> No
         ConfigError: it is the source, or is there already.
         PublishError: its folder is missing, or can't be written.
     """
-    if source is not None and _same(target, source):
+    if source is not None and is_same_file(target, source):
         raise ConfigError(f"{target} is what is read; name another file")
     if target.is_dir():
         raise ConfigError(f"{target} is a folder; name a file")
@@ -74,10 +75,3 @@ def _remove_when_stopped(part: Path, stop: threading.Event, done: threading.Even
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             return
-
-
-def _same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):
-        return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +18,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from engines.errors import PublishError
 from streamer.address import Address
 from streamer.events import StatusEvent
 from streamer.publishing.channel import LATENCY_BOUNDS_MS
@@ -51,17 +49,10 @@ class MetricsServer:
         self.url = ""
 
     def __enter__(self) -> MetricsServer:
-        host, port = self._address.host, self._address.port
+        host = self._address.host
         handler = _Handler.factory(self._registry)
         handler.timeout = _REQUEST_S  # type: ignore[attr-defined]
-        try:
-            family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            self._server = _Server(family, where, handler)
-        except (OSError, UnicodeError) as error:
-            said = getattr(error, "strerror", None) or str(error)
-            raise PublishError(
-                f"can't serve metrics on {host}:{port}: {said}; choose another address or port with --metrics"
-            ) from None
+        self._server = self._address.bind("metrics", "metrics", lambda family, where: _Server(family, where, handler))
         threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True).start()
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}/metrics"
         _log.info("metrics on %s", self.url)

@@ -19,7 +19,7 @@ import uvicorn
 from typing_extensions import Self
 
 from engines.bundle import Manifest
-from engines.errors import ConfigError, PublishError
+from engines.errors import ConfigError
 from streamer.address import Address, is_loopback
 from streamer.colours import colours_of
 from streamer.events import Event
@@ -107,7 +107,7 @@ class LivePage:
     def __enter__(self) -> Self:
         token, scheme = stored_token(), "http" if self._certificate is None else "https"
         host = self._address.host
-        bound = self._bind()
+        bound = self._address.bind("the page", "web", _listening)
         access = Access(token, scheme, host)
         app = application(self._audience, self._doorways, self._about, access)
         self._server = uvicorn.Server(self._configuration(app))
@@ -127,23 +127,6 @@ class LivePage:
     def on_event(self, event: Event) -> None:
         """Take an event that was just published."""
         self._audience.on_event(event)
-
-    def _bind(self) -> socket.socket:
-        host, port = self._address.host, self._address.port
-        try:
-            family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-            with ExitStack() as unless_bound:
-                bound = unless_bound.enter_context(socket.socket(family, socket.SOCK_STREAM))
-                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                bound.bind(where)
-                bound.listen(_BACKLOG)
-                unless_bound.pop_all()
-        except (OSError, UnicodeError) as error:
-            said = getattr(error, "strerror", None) or str(error)
-            raise PublishError(
-                f"can't serve the page on {host}:{port}: {said}; choose another address or port with --web"
-            ) from None
-        return bound
 
     def _configuration(self, app: Any) -> uvicorn.Config:
         certificate = self._certificate
@@ -177,6 +160,16 @@ class LivePage:
         if loop.time() >= self._next_trouble:
             self._next_trouble = loop.time() + _TROUBLE_EVERY_S
             _log.warning("the page's server: %s (%s)", context["message"], context.get("exception"))
+
+
+def _listening(family: int, where: Any) -> socket.socket:
+    with ExitStack() as unless_bound:
+        bound = unless_bound.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(where)
+        bound.listen(_BACKLOG)
+        unless_bound.pop_all()
+    return bound
 
 
 def _about(streams: Sequence[Stream], manifest: Manifest) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.programs import chromium
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 
@@ -48,15 +48,9 @@ def found(page: Any, word: str) -> int:
 
 
 def test_a_reader_is_sent_to_no_other_host(address: str):
-    browser_file = shutil.which("chromium")
-    if browser_file is None:
-        if os.environ.get("EMOSTREAM_REQUIRE_ALL"):
-            pytest.fail("chromium is missing, and CI needs it: apt-get install chromium")
-        pytest.skip("needs Chromium: apt-get install chromium")
     asked: list[str] = []
     complaints: list[str] = []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_file, args=["--no-sandbox"])
+    with sync_api.sync_playwright() as playwright, chromium(playwright) as browser:
         page = browser.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
@@ -67,7 +61,6 @@ def test_a_reader_is_sent_to_no_other_host(address: str):
         assert found(page, "microphone") > 3
         figure = page.locator("img[src*='figures/chain.svg']")
         assert figure.evaluate("image => image.naturalWidth") > 0
-        browser.close()
     assert len(asked) > 50
     assert {urlsplit(url).netloc for url in asked if not url.startswith("data:")} == {urlsplit(address).netloc}
     assert complaints == []

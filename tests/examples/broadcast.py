@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import threading
 import time
@@ -12,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
-
-import pytest
 
 from streamer.events import EmotionEvent, UtteranceEvent
 from streamer.publishing.publisher import Publisher
@@ -24,16 +21,6 @@ STEP_S = 0.02
 
 Item = TypeVar("Item")
 Result = EmotionEvent | UtteranceEvent
-
-
-def needed(*programs: str, package: str) -> None:
-    """Skip where a program is missing; in CI, fail."""
-    lacking = [name for name in programs if shutil.which(name) is None]
-    if lacking:
-        reason = f"needs {', '.join(lacking)} ({package})"
-        if os.environ.get("EMOSTREAM_REQUIRE_ALL"):
-            pytest.fail(f"{reason}, and CI needs it")
-        pytest.skip(reason)
 
 
 class Broadcast:

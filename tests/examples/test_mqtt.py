@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from streamer.events import EmotionEvent, encode
-from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, needed, running
+from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, running
+from tests.programs import needed
 
 mqtt = pytest.importorskip("paho.mqtt.client", reason="needs paho-mqtt")
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from streamer.events import UtteranceEvent
-from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, needed, running
+from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, running
+from tests.programs import needed
 from tests.streamer.replaying import LeakyPublisher, emotion
 
 SHOWN = 60  # lines, more than the demo has events: it is published more than once

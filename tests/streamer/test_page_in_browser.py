@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -21,17 +20,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
+from tests.programs import chromium
 from tests.streamer.paging import served, watch
 from tests.streamer.running import demo_clip, emotions, events_of
 
-# Without these Chromium asks hosts of its maker at every start.
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZES = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -53,19 +45,8 @@ RECORD = """() => {
 
 @pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
-    if shutil.which("chromium") is None:
-        if os.environ.get("EMOSTREAM_REQUIRE_ALL"):
-            pytest.fail("chromium is missing, and CI needs it: apt-get install chromium")
-        pytest.skip("needs Chromium: apt-get install chromium")
     with sync_playwright() as running:
         yield running
-
-
-@contextmanager
-def chromium(playwright: Playwright, *options: str) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*QUIET, *options])
-    yield browser
-    browser.close()
 
 
 @pytest.fixture(scope="module")
