@@ -5,6 +5,7 @@ CODE is Python and runs before the command; `block()` in it says "blocked" on st
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -13,7 +14,7 @@ from streamer.stopping import STOPPING
 
 def block(*_: object, **__: object) -> None:
     """Block as a driver does, of whom nobody knows when it comes back."""
-    print("blocked", flush=True)
+    os.write(sys.stdout.fileno(), b"blocked\n")  # in one piece, or the words of two threads mix
     time.sleep(3600)
 
 
