@@ -186,7 +186,7 @@ def _driver() -> Any:
     try:
         driver.cuDriverGetVersion()  # the first call looks for the library
     except Exception as error:  # noqa: BLE001 - what it raises is no public class
-        raise EngineError(f"NVIDIA's driver can't be loaded: {_first_line(error)}; {_REMEDY}") from None
+        raise EngineError(f"NVIDIA's driver is missing, or can't be loaded; {_REMEDY}") from error
     return driver
 
 
@@ -200,8 +200,3 @@ def _check(driver: Any, answer: tuple[Any, ...]) -> tuple[Any, ...]:
         raise EngineError(f"no NVIDIA GPU can be reached: the driver names none; {_REMEDY}")
     _, text = driver.cuGetErrorString(error)
     raise EngineError(f"CUDA failed: {text.decode() if text else error}; --engine openvino does without a GPU")
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

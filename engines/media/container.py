@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import av
@@ -38,11 +40,22 @@ class Contents:
             SourceError: it can't be opened, or has neither audio nor video.
         """
         with open_container(path) as container:
-            audio, video = (first_stream(container, kind) is not None for kind in ("audio", "video"))
-            live = is_url(path) and not container.duration
+            return cls.inside(container, path)
+
+    @classmethod
+    def inside(cls, container: InputContainer, path: str) -> Contents:
+        """Look into a file or URL that is open; of image files without an index, this reads two pictures.
+
+        Raises:
+            SourceError: it has neither audio nor video, or is a single picture.
+        """
+        audio, video = (first_stream(container, kind) is not None for kind in ("audio", "video"))
         if not (audio or video):
             raise SourceError(f"{redacted(path)} has neither an audio nor a video track")
-        return cls(audio, video, live)
+        if _is_single_picture(container):
+            remedy = "cameras give their video at another address, see the manual" if is_url(path) else "name a video"
+            raise SourceError(f"{redacted(path)} is a single picture, expected moving ones; {remedy}")
+        return cls(audio, video, live=is_url(path) and not container.duration)
 
 
 def open_container(path: str) -> InputContainer:
@@ -82,6 +95,17 @@ def _bound_sizes(container: InputContainer) -> str:
             return f"pictures of {context.width} x {context.height} pixels, expected at most {_MAX_PIXELS:,}"
         context.options = {"max_pixels": str(_MAX_PIXELS)}  # what a track states, and what its packets hold, may differ
     return ""
+
+
+def _is_single_picture(container: InputContainer) -> bool:
+    """Whether FFmpeg took an image file for a video. One that it reads as a pipe may hold any number."""
+    if container.format.name == "image2":
+        return container.streams[0].duration == 1
+    if not container.format.name.endswith("_pipe"):
+        return False
+    with suppress(av.error.FFmpegError):
+        return sum(packet.size > 0 for packet in islice(container.demux(), 2)) < 2
+    return False
 
 
 def first_stream(container: InputContainer, kind: str) -> Stream | None:

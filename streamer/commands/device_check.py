@@ -100,7 +100,7 @@ def _named(key: str, *, camera: str, mic: str) -> _Device:
 def _source(*, camera: str, mic: str) -> Source:
     if BROWSER in (camera, mic):
         raise ConfigError("a browser's camera and microphone come with --web, and its page shows what they give")
-    return choose(StreamConfig(camera=camera, mic=mic), Doorway())[0].source
+    return next(choose(StreamConfig(camera=camera, mic=mic), Doorway())).source
 
 
 class _Check:

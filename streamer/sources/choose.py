@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from engines.errors import ConfigError, SourceError
-from engines.media.container import Contents, is_url
+from engines.media.container import Contents, is_url, open_container
 from engines.redaction import redacted
 from streamer.config import BROWSER, StreamConfig
 from streamer.sources.base import Source
@@ -74,8 +76,8 @@ def open_sources(config: StreamConfig, doorway: Doorway, *, fast: bool) -> list[
     return opened
 
 
-def choose(config: StreamConfig, doorway: Doorway) -> list[Chosen]:
-    """The sources that the options name, not open yet.
+def choose(config: StreamConfig, doorway: Doorway) -> Iterator[Chosen]:
+    """The sources that the options name, one after the other; each is to be opened before the next is asked for.
 
     Args:
         config: the options.
@@ -85,55 +87,58 @@ def choose(config: StreamConfig, doorway: Doorway) -> list[Chosen]:
         SourceError: a file or URL can't be read, or has none of what is wanted.
     """
     if config.input is None:
-        return _of_camera(config.camera, doorway) + _of_microphone(config.mic, doorway)
-    if config.input == BROWSER:
-        return [_of_browser(doorway, "audio"), _of_browser(doorway, "video")]
-    return _of_medium(config.input, audio=True, video=True)
+        yield from _of_camera(config.camera, doorway)
+        yield from _of_microphone(config.mic, doorway)
+    elif config.input == BROWSER:
+        yield _of_browser(doorway, "audio")
+        yield _of_browser(doorway, "video")
+    else:
+        yield from _of_medium(config.input, audio=True, video=True)
 
 
-def _of_camera(camera: str | None, doorway: Doorway) -> list[Chosen]:
+def _of_camera(camera: str | None, doorway: Doorway) -> Iterator[Chosen]:
     if camera is None:
-        return [Chosen(Camera(0), audio=False, video=True, named=False)]
-    if camera == "none":
-        return []
-    if camera == BROWSER:
-        return [_of_browser(doorway, "video")]
-    if _INDEX.fullmatch(camera):
-        return [Chosen(Camera(int(camera)), audio=False, video=True, named=True)]
-    if camera.startswith("/dev/"):
-        return [Chosen(Camera(camera), audio=False, video=True, named=True)]
-    return _of_medium(camera, audio=False, video=True)
+        yield Chosen(Camera(0), audio=False, video=True, named=False)
+    elif camera == BROWSER:
+        yield _of_browser(doorway, "video")
+    elif _INDEX.fullmatch(camera):
+        yield Chosen(Camera(int(camera)), audio=False, video=True, named=True)
+    elif camera.startswith("/dev/"):
+        yield Chosen(Camera(camera), audio=False, video=True, named=True)
+    elif camera != "none":
+        yield from _of_medium(camera, audio=False, video=True)
 
 
-def _of_microphone(mic: str | None, doorway: Doorway) -> list[Chosen]:
+def _of_microphone(mic: str | None, doorway: Doorway) -> Iterator[Chosen]:
     if mic is None:
-        return [Chosen(Microphone("default"), audio=True, video=False, named=False)]
-    if mic == "none":
-        return []
-    if mic == BROWSER:
-        return [_of_browser(doorway, "audio")]
-    if is_url(mic) or Path(mic).is_file() or _FILE_SUFFIX.search(mic):
-        return _of_medium(mic, audio=True, video=False)
-    return [Chosen(Microphone(mic), audio=True, video=False, named=True)]
+        yield Chosen(Microphone("default"), audio=True, video=False, named=False)
+    elif mic == BROWSER:
+        yield _of_browser(doorway, "audio")
+    elif is_url(mic) or Path(mic).is_file() or _FILE_SUFFIX.search(mic):
+        yield from _of_medium(mic, audio=True, video=False)
+    elif mic != "none":
+        yield Chosen(Microphone(mic), audio=True, video=False, named=True)
 
 
 def _of_browser(doorway: Doorway, track: Literal["audio", "video"]) -> Chosen:
     return Chosen(Browser(doorway, track), audio=track == "audio", video=track == "video", named=True)
 
 
-def _of_medium(path: str, *, audio: bool, video: bool) -> list[Chosen]:
-    contents = Contents.of(path)
-    audio_there, video_there = audio and contents.audio, video and contents.video
-    if not (audio_there or video_there):
-        raise SourceError(f"{redacted(path)} has no {'audio' if audio else 'video'} track")
-    for wanted, there, kind in ((audio, audio_there, "audio"), (video, video_there, "video")):
-        if wanted and not there:
-            _log.warning("%s has no %s track; going on with the other", redacted(path), kind)
-    if contents.live:
-        return [Chosen(NetworkStream(path), audio_there, video_there, named=True)]
-    tracks: list[Chosen] = []
+def _of_medium(path: str, *, audio: bool, video: bool) -> Iterator[Chosen]:
+    with ExitStack() as closing:
+        container = closing.enter_context(open_container(path))
+        contents = Contents.inside(container, path)
+        audio_there, video_there = audio and contents.audio, video and contents.video
+        if not (audio_there or video_there):
+            raise SourceError(f"{redacted(path)} has no {'audio' if audio else 'video'} track")
+        for wanted, there, kind in ((audio, audio_there, "audio"), (video, video_there, "video")):
+            if wanted and not there:
+                _log.warning("%s has no %s track; going on with the other", redacted(path), kind)
+        if contents.live:
+            closing.pop_all()
+            yield Chosen(NetworkStream(path, container), audio_there, video_there, named=True)
+            return
     if audio_there:
-        tracks.append(Chosen(Recording(path, "audio"), audio=True, video=False, named=True))
+        yield Chosen(Recording(path, "audio"), audio=True, video=False, named=True)
     if video_there:
-        tracks.append(Chosen(Recording(path, "video"), audio=False, video=True, named=True))
-    return tracks
+        yield Chosen(Recording(path, "video"), audio=False, video=True, named=True)

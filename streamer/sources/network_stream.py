@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import av
 import av.error
+from av.container import InputContainer
 from av.stream import Stream
 from typing_extensions import Self
 
@@ -111,14 +112,19 @@ class _VideoTrack:
 class NetworkStream(LiveSource):
     """A URL without an end."""
 
-    def __init__(self, url: str) -> None:
-        """Name the URL."""
+    def __init__(self, url: str, opened: InputContainer | None = None) -> None:
+        """Name the URL.
+
+        Args:
+            url: of the stream.
+            opened: what is open of it already; many cameras serve one client at a time.
+        """
         self.name = redacted(url)
-        self._url = url
+        self._url, self._opened = url, opened
 
     def open(self) -> None:
         """See `Source`."""
-        self._container = open_container(self._url)
+        self._container = self._opened or open_container(self._url)
         video = first_stream(self._container, "video")
         self.repeats = video is not None and video.codec_context.name != "mjpeg"
 

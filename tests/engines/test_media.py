@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 import soxr
@@ -95,6 +96,17 @@ def test_what_is_no_medium(tmp_path):
         Contents.of(str(tmp_path / "text.mp4"))
     with pytest.raises(SourceError, match="can't be"):
         Contents.of(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["face.jpg", "face.png", "face"])
+def test_a_single_picture_is_no_video(tmp_path, name):
+    data = cv2.imencode(f".{name[5:] or 'jpg'}", np.zeros((120, 160, 3), np.uint8))[1].tobytes()
+    file = tmp_path / name
+    file.write_bytes(data)
+    with pytest.raises(SourceError, match=rf"{name} is a single picture, expected moving ones; name a video"):
+        Contents.of(str(file))
+    (tmp_path / "several").write_bytes(10 * data)
+    assert Contents.of(str(tmp_path / "several")).video
 
 
 def test_a_file_cut_short_gives_what_can_be_read(tmp_path):

@@ -10,14 +10,19 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from benchmarks.soak.server import mjpeg_part
 from engines.errors import SourceError
 from engines.media.audio import AudioBlock
 from engines.media.video import VideoFrame
+from streamer.config import StreamConfig
 from streamer.queues import Inlet
 from streamer.sources.base import Outlets, Playback
+from streamer.sources.browser import Doorway
+from streamer.sources.choose import open_sources
 from streamer.sources.network_stream import ArrivalClock, NetworkStream
 from streamer.sources.running_minimum import RunningMinimum
 from tests.media_files import write_media
@@ -129,6 +134,41 @@ def serve_once(feed: Callable[[socket.socket], None]) -> str:
 
     threading.Thread(target=serve, daemon=True).start()
     return f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def serve_pictures(count: int, gone: threading.Event) -> str:
+    """The address of a camera that serves one client, once, as many small ones do; notices when that is gone."""
+
+    def feed(client: socket.socket) -> None:
+        client.recv(4096)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary=frame\r\n\r\n")
+        try:
+            for n in range(count):
+                picture = np.full((120, 160, 3), n % 255, np.uint8)
+                client.sendall(mjpeg_part(cv2.imencode(".jpg", picture)[1].tobytes()))
+                time.sleep(0.01)
+        except ConnectionError:
+            gone.set()
+
+    return serve_once(feed).replace("tcp:", "http:")
+
+
+def test_a_camera_that_serves_one_client_once():
+    config = StreamConfig(camera=serve_pictures(40, threading.Event()), mic="none")
+    (chosen,) = open_sources(config, Doorway(), fast=False)
+    frames: Inlet[VideoFrame] = Inlet("frames", 100, "drop_oldest")
+    with pytest.raises(SourceError, match="was lost: the server ended it"):
+        chosen.source.run(Outlets(None, frames), playback())
+    assert len(frames) == 40
+    chosen.source.close()
+
+
+def test_a_camera_is_let_go_where_another_source_is_refused(tmp_path: Path):
+    gone = threading.Event()
+    config = StreamConfig(camera=serve_pictures(10_000, gone), mic=str(tmp_path / "none.wav"))
+    with pytest.raises(SourceError, match=r"none\.wav does not exist"):
+        open_sources(config, Doorway(), fast=False)
+    assert gone.wait(5.0)
 
 
 def test_a_burst_of_both_tracks_gives_rising_times(tmp_path: Path):
