@@ -269,6 +269,11 @@ def raw_header(header: str, data: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
 
 
+@pytest.mark.fault(
+    "Bundle whose arrays lie about themselves",
+    "headers that claim terabytes, are no headers, hold code or 9000 brackets",
+    "refused in one line; memory does not grow",
+)
 @pytest.mark.parametrize(
     "array",
     [
@@ -366,6 +371,11 @@ def test_operators_of_a_runtime_are_refused(folder):
     refused(folder, r"audio\.onnx has an operator of the domain 'com\.microsoft', expected ONNX's own")
 
 
+@pytest.mark.fault(
+    "Bundle that computes nonsense",
+    "weights that are NaN or infinite",
+    "refused in one line, which names the tensor",
+)
 @pytest.mark.parametrize("kind", [np.float32, np.float16, np.float64])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite(folder, kind, value):

@@ -222,6 +222,11 @@ def test_a_time_out_says_what_to_look_at():
     assert str(caught.value) == f"nothing from {endpoint} for 0.2 s: is emostream running there?"
 
 
+@pytest.mark.fault(
+    "Messages that are no events",
+    "a publisher sends others than emostream's",
+    "the subscriber says so in one line, and goes on with the next",
+)
 def test_a_foreign_message_raises_and_the_next_call_goes_on(bare):
     with Subscriber(bare.endpoint, timeout=10) as events:
         bare.wait_for_subscriptions(1)

@@ -98,6 +98,11 @@ def test_the_command_does_not_say_them(option, server):
         clean(done.stdout + done.stderr)
 
 
+@pytest.mark.fault(
+    "Password in the address of a camera",
+    "the camera is read, lost, and refuses",
+    "it is in no log, event or status",
+)
 @pytest.mark.parametrize("place", ["live", "broken", "film.mkv"])
 def test_a_session_of_a_camera_does_not_say_them(place, server, tmp_path, caplog):
     """Neither its log, nor its events, nor the names of its threads."""

@@ -95,6 +95,11 @@ class Ring:
         self.audio_end = max(self.audio_end, position)
 
 
+@pytest.mark.fault(
+    "Clocks of camera and microphone that drift apart",
+    "a sound card 200 ppm fast and slow, its blocks late and in bursts, for 24 simulated hours (in CI 20 minutes)",
+    "what is heard and seen at once stays within 20 ms",
+)
 @pytest.mark.parametrize("jitter", [punctual, late, bursts])
 @pytest.mark.parametrize("ppm", [-200.0, 200.0])
 @pytest.mark.parametrize("hours", [1 / 3, pytest.param(24.0, marks=[long, pytest.mark.timeout(1800)])])
@@ -216,6 +221,11 @@ def pictures(seconds: float, inlet: Inlet, *, own_clock: bool) -> Iterator[tuple
     yield arrived, inlet.close
 
 
+@pytest.mark.fault(
+    "Camera that loses and doubles frames",
+    "one in twenty lost, one in fifty twice, beside a sound card that is off, for 4 simulated hours (in CI 20 minutes)",
+    "no segment is lost or doubled; faces stay within 20 ms of their voice",
+)
 @pytest.mark.parametrize(("ppm", "jitter", "own_clock"), [(-200.0, late, False), (200.0, bursts, True)])
 @pytest.mark.parametrize("minutes", [20, pytest.param(240, marks=[long, pytest.mark.timeout(1800)])])
 def test_no_segment_is_lost_or_doubled_and_faces_stay_with_voices(ppm, jitter, own_clock, minutes, monkeypatch):

@@ -118,6 +118,11 @@ print(writer.failures)
 """
 
 
+@pytest.mark.fault(
+    "Disk that is full while `--output` writes",
+    "the file may grow by one line and a half and no more",
+    "what doesn't fit is counted, every line is whole, and it goes on once there is room",
+)
 @pytest.mark.skipif(sys.platform == "win32", reason="there a file has no limit to set")
 def test_a_line_that_a_full_disk_cuts_short_is_taken_back(tmp_path):
     path = tmp_path / "events.jsonl"

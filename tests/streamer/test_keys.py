@@ -56,6 +56,11 @@ def test_endpoints_of_this_machine_alone(endpoint):
     check_reach(endpoint, "publish")
 
 
+@pytest.mark.fault(
+    "Endpoint that other machines can reach",
+    "`--publish` and `--replay` with such addresses, without keys",
+    "refused; the line names `--keys` and `--insecure`",
+)
 @pytest.mark.parametrize(
     "endpoint",
     [

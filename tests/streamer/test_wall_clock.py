@@ -34,6 +34,11 @@ def test_clocks_that_agree_say_nothing(clocks, watch, caplog):
     assert not caplog.records
 
 
+@pytest.mark.fault(
+    "System clock that is set",
+    "it jumps by up to an hour, forwards and back",
+    "status says by how much; the times of the session never step",
+)
 @pytest.mark.parametrize("jump", [3600.0, -3600.0, 0.5, -0.2])
 def test_a_jump_is_told_once_and_the_times_stay(clocks, watch, caplog, jump):
     clocks.go(10.0)

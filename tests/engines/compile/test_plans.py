@@ -56,6 +56,11 @@ def test_the_networks_of_the_paper_compile(rtx: Flavour, capability: tuple[int, 
         assert len(plan.data) > 0.98 * bundle.network_file(plan.role).stat().st_size
 
 
+@pytest.mark.fault(
+    "Engine file of another version",
+    "a plan of an older TensorRT lies in the cache",
+    "built again, with a line that says why",
+)
 def test_a_plan_of_another_version_is_built_again_and_the_old_one_removed(
     rtx: Flavour, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -82,6 +87,11 @@ def test_plans_for_several_gpus_and_batch_sizes_lie_side_by_side(
     assert len(cache.plans()) == 3
 
 
+@pytest.mark.fault(
+    "Engine file that is damaged",
+    "cut short, overwritten, emptied",
+    "built again, with a line that names it",
+)
 def test_a_damaged_plan_is_built_again(rtx: Flavour, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache, target = PlanCache(tmp_path), Target(rtx, (8, 9), Profile())
     first = next(iter(plans_of(BUNDLE, target, cache)))
