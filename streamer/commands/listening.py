@@ -93,9 +93,8 @@ def _print_events(
                     _say(f"warning: stream {event.stream}: {UNTRAINED}", sys.stderr)
                     warned = True
         else:
-            # Until a status vouches for the bundle, its classes are not called emotions.
-            word = "emotion" if trained.get(event.stream) else "class"
-            _say(events.message.decode() if json_lines else event_line(event, word), sys.stdout)
+            line = events.message.decode() if json_lines else event_line(event, trained=trained.get(event.stream, True))
+            _say(line, sys.stdout)
             printed += 1
             if cursor is not None:
                 write_cursors(cursor, events.cursors.values())
@@ -105,17 +104,18 @@ def _say(line: str, file: TextIO) -> None:
     print(line, file=file, flush=True)
 
 
-def event_line(event: EmotionEvent | UtteranceEvent, word: str) -> str:
+def event_line(event: EmotionEvent | UtteranceEvent, *, trained: bool = True) -> str:
     """Put an event into one line.
 
     Args:
         event: The event to print.
-        word: What to call its label: "emotion", or "class" when the scores mean nothing.
+        trained: Whether its scores mean anything; where not, its label is called a class.
     """
     if event.label is None or event.scores is None:
-        result = f"no {word}"
+        result = "nothing"
     else:
-        result = f"{word} {event.label} {event.scores.get(event.label, 0.0):.0%} by {event.head}"
+        result = f"{event.label} {event.scores.get(event.label, 0.0):.0%} by {event.head}"
+        result = result if trained else f"class {result}"
     line = f"{_clock(event.t_end)}  {event.stream}  {result}"
     if isinstance(event, UtteranceEvent):
         span = event.t_end - event.t_start
