@@ -6,10 +6,10 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["Connection"]
+__all__ = ["PATIENCE_S", "Connection"]
 
 _MOST = 256  # each is an open file, of which the sources need some too
-_PATIENCE_S = 5.0  # for the whole head of the first request
+PATIENCE_S = 5.0  # for the whole head of the first request, and before it for TLS
 
 
 class Connection(H11Protocol):
@@ -21,7 +21,7 @@ class Connection(H11Protocol):
         if len(self.connections) > _MOST:
             transport.abort()
         else:
-            self.loop.call_later(_PATIENCE_S, self._let_go)
+            self.loop.call_later(PATIENCE_S, self._let_go)
 
     def _let_go(self) -> None:
         """End a connection that has asked for nothing; one that has become a WebSocket is no longer counted here."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -29,7 +30,7 @@ from streamer.threads import yield_to_others
 from streamer.web.access import Access
 from streamer.web.app import application
 from streamer.web.audience import Audience
-from streamer.web.connection import Connection
+from streamer.web.connection import PATIENCE_S, Connection
 from streamer.web.scene import Scene
 from streamer.web.token import stored_token
 
@@ -152,7 +153,11 @@ class LivePage:
         asyncio.run(self._main(bound))
 
     async def _main(self, bound: socket.socket) -> None:
-        asyncio.get_running_loop().set_exception_handler(self._note_trouble)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._note_trouble)
+        if self._certificate is not None:  # uvicorn leaves it at a minute
+            patient = partial(loop.create_server, ssl_handshake_timeout=PATIENCE_S)
+            loop.create_server = patient  # type: ignore[method-assign]
         await self._server.serve(sockets=[bound])
 
     def _note_trouble(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

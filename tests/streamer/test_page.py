@@ -276,6 +276,17 @@ def test_beyond_loopback_with_a_certificate(clip, certificates):
             assert len(watch(viewer, until_segments=2).of("emotion")) == 2
 
 
+def test_those_who_never_prove_themselves_are_let_go(certificates):
+    options = ["--web-cert", certificates / "cert.pem", "--web-key", certificates / "key.pem"]
+    with served("--input", "browser", *options) as page:
+        where = ("127.0.0.1", int(page.host.rpartition(":")[2]))
+        with socket.create_connection(where, timeout=30) as half:
+            _end_of(half)
+        context = ssl.create_default_context(cafile=certificates / "authority.pem")
+        address = f"https://localhost:{where[1]}/"
+        assert urllib.request.urlopen(address, context=context, timeout=10).status == 200
+
+
 @pytest.mark.parametrize(
     ("key", "said"),
     [("other.pem", "are no certificate and its key"), ("locked.pem", "is encrypted"), ("cert.pem", "are no")],

@@ -1,10 +1,11 @@
-"""What the live page costs, looked at and not: `python -m benchmarks.page`."""
+"""What runs beside a session costs, the live page and recording: `python -m benchmarks.companions`."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import struct
+import tempfile
 import threading
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -27,13 +28,16 @@ from streamer.web.token import stored_token
 
 __all__ = ["Report", "Way", "main", "markdown", "measure"]
 
-_HELP = """Measure what the live page costs a session: without it, with it and nobody looking, and with a viewer.
+_HELP = """Measure what the live page and recording cost a session.
 
-Plays a clip of the synthetic actor through the real command, in these three ways in turns, with the same bundle. The
-viewer is in another process and takes every picture that it is offered. Writes NAME.md and NAME.json.
+Plays a clip of the synthetic actor through the real command, alone and beside the page with nobody looking, the page
+with a viewer, a recording, and a recording with media, in turns, with the same bundle. The viewer is in another process
+and takes every picture that it is offered. Writes NAME.md and NAME.json.
 """
 
-_WAYS = ("without the page", "with it, nobody looks", "with it, one viewer")
+_ALONE, _UNSEEN, _VIEWED = "alone", "`--web`, nobody looks", "`--web`, one viewer"
+_RECORD, _MEDIA = "`--record`", "`--record --record-media`"
+_WAYS = (_ALONE, _UNSEEN, _VIEWED, _RECORD, _MEDIA)
 _RETRY_S = 0.1
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -67,14 +71,14 @@ class Report:
 
 
 @app.command(help=_HELP)
-def _page(
+def _companions(
     seconds: Annotated[float, typer.Option(min=5.0, max=600.0, help="Length of the clip.")] = 30.0,
     rounds: Annotated[int, typer.Option(min=1, max=20, help="How often each way is run.")] = 3,
     output: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("benchmarks/results"),
-    name: Annotated[str, typer.Option(help="Name of the report's files.")] = "page",
+    name: Annotated[str, typer.Option(help="Name of the report's files.")] = "companions",
 ) -> None:
     options = ["--seconds", f"{seconds:g}", "--rounds", str(rounds)]
-    result = measure(seconds, rounds, command=shlex.join(["python", "-m", "benchmarks.page", *options]))
+    result = measure(seconds, rounds, command=shlex.join(["python", "-m", "benchmarks.companions", *options]))
     write_json(output / f"{name}.json", result)
     write_text(output / f"{name}.md", markdown(result))
     print(markdown(result))
@@ -102,17 +106,16 @@ def measure(seconds: float, rounds: int, *, command: str) -> Report:
             print(f"round {number + 1} of {rounds}: {way} ...", flush=True)
             address = f"127.0.0.1:{free_port()}"
             viewer = _Viewer(address)
-            looking: AbstractContextManager[object] = viewer if way == _WAYS[2] else nullcontext()
-            more = [] if way == _WAYS[0] else ["--web", address]
-            with looking:
-                (session,) = run_sessions(clip, bundle, "auto", "auto", 1, more)
+            looking: AbstractContextManager[object] = viewer if way == _VIEWED else nullcontext()
+            with looking, tempfile.TemporaryDirectory() as folder:
+                (session,) = run_sessions(clip, bundle, "auto", "auto", 1, _options(way, address, folder))
             used, lasted = _used(session)
             cpu[way].append(round(used / lasted, 4))
             latencies[way] += [event.latency_ms for event, _ in session.emotions if event.latency_ms is not None]
-            if way == _WAYS[2]:
+            if way == _VIEWED:
                 pictures[way].append(round(viewer.pictures / lasted, 2))
     ways = {way: Way(cpu[way], Summary.of(latencies[way]), pictures[way]) for way in _WAYS}
-    return Report("page", date, command, Machine.this(), load, ways)
+    return Report("companions", date, command, Machine.this(), load, ways)
 
 
 def markdown(report: Report) -> str:
@@ -134,7 +137,7 @@ def markdown(report: Report) -> str:
     ]
     head = ("way", "processor, % of a core", "p50, ms", "p99, ms", "events", "pictures a second")
     parts = [
-        "# What the live page costs",
+        "# What runs beside a session costs",
         "One stream of 640 x 480 at 30 fps with sound, live; one figure for each round.",
         markdown_table(head, rows),
         "## What was run",
@@ -145,7 +148,14 @@ def markdown(report: Report) -> str:
 
 def main() -> None:
     """Run the command; a failure prints one line, with exit code 1."""
-    run_command(app, "page")
+    run_command(app, "companions")
+
+
+def _options(way: str, address: str, folder: str) -> list[str]:
+    if way in (_UNSEEN, _VIEWED):
+        return ["--web", address]
+    record = ["--record", folder] if way in (_RECORD, _MEDIA) else []
+    return [*record, "--record-media"] if way == _MEDIA else record
 
 
 def _used(session: Session) -> tuple[float, float]:
