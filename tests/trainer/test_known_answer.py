@@ -41,7 +41,7 @@ def test_fused_beats_voice_and_face_on_strangers(tmp_path):
     corpus = Corpus.of(prepared, store_of(tmp_path / "cache", None))
     plan = Plan(
         preset=SMALL,
-        recipe=RECIPES["scratch"].with_epochs(16),
+        recipe=RECIPES["scratch"].with_epochs(24),
         audio_weights=None,
         video_weights=None,
         video_bgr=None,
@@ -50,7 +50,7 @@ def test_fused_beats_voice_and_face_on_strangers(tmp_path):
         compute=Compute.best(),
     )
     strangers = Fold("strangers", prepared.dataset.subjects[:2])
-    place = run_fold(FoldJob(corpus, strangers, plan, tmp_path / "fold", threads=2, keep=False))
+    place = run_fold(FoldJob(corpus, strangers, plan, tmp_path / "fold", threads=1, keep=False))
     with (place / "decisions.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     accuracy = {method.key: sum(row[method.key] == row["truth"] for row in rows) / len(rows) for method in METHODS}
