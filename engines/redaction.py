@@ -1,10 +1,11 @@
-"""What may be shown of an address: cameras take user names and passwords in their URLs."""
+"""What may be shown: of addresses no passwords, and of any text nothing that a terminal would obey."""
 
 from __future__ import annotations
 
 import re
+from unicodedata import category
 
-__all__ = ["redacted", "without_secrets"]
+__all__ = ["one_line", "redacted", "without_secrets"]
 
 _ADDRESS = re.compile(r"\S+:\S*@\S*|[A-Za-z][A-Za-z0-9+.-]*:/\S+")
 _SECRET_WITHOUT_SCHEME = re.compile(r".*:.*@")  # `rtsp:user:secret@host`, or a URL whose slashes were forgotten
@@ -35,3 +36,17 @@ def redacted(path: str) -> str:
 def without_secrets(text: str) -> str:
     """A text in which every address is `redacted`, whoever wrote it."""
     return _ADDRESS.sub(lambda found: redacted(found[0]), text)
+
+
+def one_line(text: str) -> str:
+    """A text with its control characters written out, as Python writes them in a string."""
+    return "".join(_written_out(each) if _obeyed(each) else each for each in text)
+
+
+def _obeyed(character: str) -> bool:
+    """Whether it is no mark on the screen, but a control, a direction of writing, or a break of lines."""
+    return category(character)[0] == "C" or category(character) in ("Zl", "Zp")
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode()

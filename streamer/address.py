@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from engines.errors import ConfigError, PublishError
 
-__all__ = ["Address", "is_loopback"]
+__all__ = ["Address", "is_loopback", "names_this_machine"]
 
 _FORM = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 65535
@@ -57,6 +57,20 @@ class Address:
     def is_loopback(self) -> bool:
         """Whether only this machine reaches it."""
         return is_loopback(self.host)
+
+
+def names_this_machine(header: str, bound: str) -> bool:
+    """Whether a request's `Host` is `localhost`, an address, or the name that is bound; without one it is none.
+
+    Any other name may be one that its owner has pointed here, so that a page of theirs may read what is served (DNS
+    rebinding: https://en.wikipedia.org/wiki/DNS_rebinding).
+    """
+    name = (header[1:].partition("]")[0] if header.startswith("[") else header.partition(":")[0]).lower()
+    try:
+        ip_address(name)
+    except ValueError:
+        return name in ("localhost", bound.lower())
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -25,7 +25,7 @@ from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT
 from streamer.logs import Logs
-from streamer.stopping import STOPPING
+from streamer.stopping import ENDED_AT_WILL, STOPPING
 
 __all__ = ["app", "main"]
 
@@ -40,7 +40,8 @@ pictures and sound are sent to the page of --web alone, and stored by --record-m
 
 _EXIT_CODES = (
     "Exit codes: 0 ended, or stopped by SIGTERM, SIGINT or SIGHUP; 1 a source, an endpoint or a file could not be "
-    "opened, or failed; 2 a wrong option or configuration; 3 the engine failed while running."
+    "opened, or failed; 2 a wrong option or configuration; 3 the engine failed while running; 128 and the signal's "
+    "number, where a signal ended a command before it had answered or made what it was to."
 )
 
 _LOGS = Logs()
@@ -259,6 +260,7 @@ def _emostream(
 ) -> None:
     if verbose:
         _LOGS.be_verbose()
+    STOPPING.unfinished = context.invoked_subcommand not in (None, *ENDED_AT_WILL)
     if context.invoked_subcommand is not None:
         return
     from streamer.session import run_session
@@ -301,6 +303,7 @@ def main() -> None:
     if not sys.stdout:  # closed by whoever started us
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     _LOGS.begin()
+    _refuse_empty(sys.argv[1:])
     if "--log-json" in sys.argv:  # before the options are read, since one of them may be wrong
         _LOGS.become_json()
     try:
@@ -318,6 +321,14 @@ def main() -> None:
     _leave(code or 0)
 
 
+def _refuse_empty(arguments: list[str]) -> None:
+    """Refuse an argument that says nothing: `--record ""` would be the folder where one happens to be."""
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if not argument or (argument.startswith("--") and argument.endswith("=")):
+            named = argument.rstrip("=") or (before if before.startswith("-") else "an argument")
+            _fail(f"{named} is empty, as from a variable that is not set; give it a value, or leave it out", 2)
+
+
 def _exit_code(error: EmostreamError) -> int:
     if isinstance(error, EngineRunError):
         return 3
@@ -333,5 +344,5 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def _leave(code: int) -> NoReturn:
     _LOGS.end()
-    # A thread that a driver holds must not hold the exit; and who was asked to end has not failed.
-    os._exit(0 if STOPPING.asked else code)
+    # A thread that a driver holds must not hold the exit; and a session that was asked to end has not failed.
+    os._exit(STOPPING.code if STOPPING.asked else code)

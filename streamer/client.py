@@ -21,7 +21,7 @@ from engines.errors import ConfigError, EventError
 from streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode
 from streamer.keys import load_client_keys
 from streamer.replay_protocol import replay_endpoint
-from streamer.subscribing.connecting import connect
+from streamer.subscribing.connecting import connect, silence
 from streamer.subscribing.cursor import Cursor
 from streamer.subscribing.following import Following
 from streamer.subscribing.notices import Gap, Notice, SessionStarted
@@ -92,7 +92,7 @@ class Subscriber:
         self._keys = load_client_keys(server_key, client_key)
         self.cursors = {each.stream: each for each in cursors}
         self.message = b""
-        self._endpoint = endpoint
+        self._endpoint, self._stream = endpoint, stream
         self._topics = [f"{kind}/{stream}/" if stream else f"{kind}/" for kind in ("emotion", "status")[: 1 + status]]
         self._timeout = timeout
         self._own_context = context is None
@@ -120,8 +120,7 @@ class Subscriber:
         while not pending:
             self._advance(deadline)
             if not pending and time.monotonic() >= deadline:
-                question = "is emostream running there" + (", and does it allow this key?" if self._keys else "?")
-                raise TimeoutError(f"nothing from {self._endpoint} for {limit:g} s: {question}")
+                raise TimeoutError(silence("nothing", self._endpoint, self._stream, limit or 0.0, self._keys))
         item, message = pending.popleft()
         if not isinstance(item, (Gap, SessionStarted)):
             self.message = message

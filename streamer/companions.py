@@ -32,12 +32,14 @@ def companions_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContex
     """
     streams, manifest = pipeline.streams, pipeline.bundle.manifest
     if config.web_address is not None:
-        from streamer.web.page import Certificate, LivePage
+        from streamer.web.page import Certificate, Kept, LivePage
 
         certificate = None
         if config.web_cert is not None and config.web_key is not None:
             certificate = Certificate(config.web_cert, config.web_key)
-        yield LivePage(config.web_address, certificate, streams, manifest)
+        results_kept = config.record is not None or config.output not in (None, "-")
+        kept: Kept = "media" if config.record_media else "results" if results_kept else "nothing"
+        yield LivePage(config.web_address, certificate, streams, manifest, kept)
     if config.osc is not None:
         from streamer.bridges.osc import OscBridge
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -48,6 +49,8 @@ class StreamConfig:
             raise ConfigError("--input brings its own picture and sound; leave out --camera and --mic")
         if self.camera == "none" and self.mic == "none":
             raise ConfigError("--camera none and --mic none leave nothing to watch or to hear; leave out one of them")
+        if self.camera is not None and re.fullmatch(r"-[0-9]+", self.camera):
+            raise ConfigError(f"--camera is {self.camera}, expected 0 or more; `emostream devices` lists cameras")
         if not abs(self.av_offset_ms) <= _MAX_AV_OFFSET_MS:
             raise ConfigError(
                 f"--av-offset-ms is {self.av_offset_ms}, expected -{_MAX_AV_OFFSET_MS:.0f} to {_MAX_AV_OFFSET_MS:.0f}"
@@ -122,7 +125,7 @@ class Config:
         if self.output is not None:
             check_output(self.output)
             for source in (source for each in self.streams for source in (each.input, each.camera, each.mic)):
-                if source is not None and is_same_file(Path(self.output), Path(source)):
+                if source is not None and is_same_file(Path(self.output), Path(source.removeprefix("file:"))):
                     raise ConfigError(f"--output {self.output} is what is played; expected a file for the events")
         metrics, page = self.metrics_address, self.web_address
         if metrics is not None and not (self.insecure or metrics.is_loopback):

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.errors import ConfigError
-from engines.redaction import without_secrets
+from engines.redaction import one_line, without_secrets
 from streamer.config import Config, StreamConfig
 
 if sys.version_info >= (3, 11):
@@ -32,8 +32,9 @@ __all__ = ["STREAM_OPTIONS", "ConfigFile", "read_config_file"]
 STREAM_OPTIONS = tuple(field.name.replace("_", "-") for field in fields(StreamConfig) if field.name != "name")
 """What a stream's table may hold, by the names of the command line."""
 
-_SESSION_OPTIONS = tuple(
-    field.name.removesuffix("_s").replace("_", "-") for field in fields(Config) if field.name != "streams"
+_SESSION_OPTIONS = (
+    *(field.name.removesuffix("_s").replace("_", "-") for field in fields(Config) if field.name != "streams"),
+    "verbose",
 )
 
 _MOST_BYTES = 1_000_000
@@ -48,6 +49,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "fast": (bool,),
     "insecure": (bool,),
     "log-json": (bool,),
+    "verbose": (bool,),
     "duration": (int, float),
     "av-offset-ms": (int, float),
 }
@@ -126,3 +128,5 @@ def _check(where: str, options: dict[str, Any], known: Collection[str]) -> None:
         if type(value) not in expected:
             kinds = " or ".join(kind.__name__ for kind in expected)
             raise ConfigError(f"{where}: {name} is {value!r}, expected {kinds}")
+        if value == "" or (isinstance(value, str) and value != one_line(value)):
+            raise ConfigError(f"{where}: {name} is {value!r}, expected a text, without control characters")

@@ -10,6 +10,7 @@ It loads pyzmq and the standard library only.
 from __future__ import annotations
 
 import logging
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +161,8 @@ def _read_pair(path: Path) -> tuple[bytes, bytes]:
         raise ConfigError(f"{path} holds a public key only; give the owner's {SECRET} file")
     if zmq.curve_public(secret) != public:
         raise ConfigError(f"key {path} is damaged: its two keys do not belong together; make another one")
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        _log.warning("key %s is secret, but others may read it; `chmod 600 %s`", path, path)
     return public, secret
 
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any
 
-from engines.redaction import without_secrets
+from engines.redaction import one_line, without_secrets
 
 __all__ = ["AS_IT_IS", "Logs", "speaking_of"]
 
@@ -124,6 +124,10 @@ class _JsonHandler(logging.StreamHandler[Any]):
 
 
 class _LineFormatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = one_line(record.message)
+        return super().formatMessage(record)
+
     def format(self, record: logging.LogRecord) -> str:
         return _shown(record, super().format(record))
 

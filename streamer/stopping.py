@@ -7,7 +7,10 @@ import signal
 import threading
 import time
 
-__all__ = ["STOPPING", "Stopping"]
+__all__ = ["ENDED_AT_WILL", "STOPPING", "Stopping"]
+
+ENDED_AT_WILL = ("listen", "engines")
+"""Commands of which a signal is a usual end, as of a session: what `engines` has not built, the next one builds."""
 
 _SIGNALS = ("SIGINT", "SIGHUP", "SIGTERM")
 _WITHIN_S = 1.5  # for a session to end by itself
@@ -16,7 +19,10 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopping:
-    """Ends the process with exit code 0 when the user, the terminal or a supervisor asks for it.
+    """Ends the process when the user, the terminal or a supervisor asks for it.
+
+    With exit code 0, unless it was to answer or to make something and has not: then with 128 and the signal's number,
+    as shells have it.
 
     A session is told, and has 1.5 s to end by itself; where there is none yet, there is nothing to wait for.
 
@@ -25,11 +31,14 @@ class Stopping:
 
     Attributes:
         asked: whether a signal has come.
+        unfinished: whether what is ended by it lacks what it was started for.
     """
 
     def __init__(self) -> None:
         """Leave the signals alone until `listen`."""
         self.asked = False
+        self.unfinished = False
+        self._number = 0
         self._session: threading.Event | None = None
         self._lock = threading.Lock()
 
@@ -51,25 +60,31 @@ class Stopping:
         with self._lock:
             self._session = session
 
+    @property
+    def code(self) -> int:
+        """Exit code of the process once a signal has come."""
+        return 128 + self._number if self.unfinished else 0
+
     def _watch(self, reading: int) -> None:
         numbers = {getattr(signal, name, None) for name in _SIGNALS}
-        while os.read(reading, 1)[0] not in numbers:
+        while (number := os.read(reading, 1)[0]) not in numbers:
             pass
+        self._number = number
         with self._lock:  # for ever, so that no session begins any more
             self.asked = True
             if self._session is not None:
                 self._session.set()
                 time.sleep(_WITHIN_S)
-            _leave()
+            _leave(self.code)
 
 
-def _leave() -> None:
+def _leave(code: int) -> None:
     terminal = next((descriptor for descriptor in (1, 2) if os.isatty(descriptor)), None)
     if terminal is not None:  # a progress bar hides the cursor; a terminal that is held would hold us too
         showing = threading.Thread(target=os.write, args=(terminal, _SHOW_CURSOR), daemon=True)
         showing.start()
         showing.join(_CURSOR_S)
-    os._exit(0)
+    os._exit(code)
 
 
 STOPPING = Stopping()

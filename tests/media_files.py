@@ -21,6 +21,7 @@ def write_media(
     later: tuple[float, np.ndarray] | None = None,
     rotation: int = 0,
     size: tuple[int, int] = (320, 240),
+    aspect: tuple[int, int] = (1, 1),
 ) -> Path:
     """Write a file with lossless sound, and pictures whose grey level counts the frames.
 
@@ -35,6 +36,7 @@ def write_media(
         later: a second stretch of sound, and when it starts.
         rotation: clockwise degrees by which the pictures are to be turned, for `.mp4`.
         size: width and height.
+        aspect: width and height of a pixel.
     """
     times = frame_times if frame_times is not None else [n / 30 for n in range(round(30 * seconds))]
     with av.open(str(path), "w") as container:
@@ -43,6 +45,7 @@ def write_media(
             video = container.add_stream("libx264" if path.suffix == ".mp4" else "ffv1", rate=30)
             video.width, video.height = size
             video.pix_fmt = "yuv420p"
+            video.codec_context.sample_aspect_ratio = Fraction(*aspect)
             video.codec_context.time_base = Fraction(1, 1000)
         if sound is not None:
             samples = sound if sound.ndim == 2 else sound[:, None]

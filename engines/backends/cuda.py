@@ -185,7 +185,7 @@ def _driver() -> Any:
         raise EngineError('the package that reaches the GPU is missing; `pip install "emostream[tensorrt]"`') from None
     try:
         driver.cuDriverGetVersion()  # the first call looks for the library
-    except Exception as error:  # noqa: BLE001 - what it raises is no public class
+    except Exception as error:  # what it raises is no public class
         raise EngineError(f"NVIDIA's driver is missing, or can't be loaded; {_REMEDY}") from error
     return driver
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
+import stat
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
+from urllib.parse import urlsplit
 
 import av
 import av.error
@@ -62,16 +68,20 @@ def open_container(path: str) -> InputContainer:
     """Open a file or URL.
 
     Raises:
-        SourceError: it does not exist, is no medium that FFmpeg knows, can't be reached, or has pictures too large.
+        SourceError: it does not exist, is no medium that FFmpeg knows, can't be reached, is a pipe, or has pictures
+            too large.
     """
+    if not is_url(path) and _is_read_once(path):
+        raise SourceError(f"{redacted(path)} is a pipe or a device, which can be read once only; name a file or a URL")
+    begun = time.monotonic()
     try:
         container = av.open(path, timeout=(_OPEN_TIMEOUT_S, _READ_TIMEOUT_S) if is_url(path) else None)
     except av.error.InvalidDataError:
         reason = "is no audio or video that can be read; it is damaged, cut short, or something else"
     except av.error.FileNotFoundError:
-        reason = "does not exist"
+        reason = "does not exist; check its path"
     except av.error.FFmpegError as error:
-        reason = f"can't be opened: {error.strerror}"
+        reason = _why_unreachable(path) if error.errno == errno.EIO else f"can't be opened: {error.strerror}"
     except (OSError, ValueError):  # not FFmpeg's; a path that can't be one
         reason = "can't be opened: it is no path and no URL"
     else:
@@ -79,7 +89,28 @@ def open_container(path: str) -> InputContainer:
             return container
         container.close()
         reason = f"has {too_large}; make it again, smaller"
+    if is_url(path) and time.monotonic() - begun >= _OPEN_TIMEOUT_S:  # FFmpeg then says one thing or another
+        reason = f"did not answer within {_OPEN_TIMEOUT_S:.0f} s; check that it runs, and its address"
     raise SourceError(f"{redacted(path)} {reason}")
+
+
+def _is_read_once(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
+
+
+def _why_unreachable(path: str) -> str:
+    """What FFmpeg calls an input/output error."""
+    try:
+        host = urlsplit(path).hostname
+        if host is not None:
+            socket.getaddrinfo(host, None)
+    except (OSError, ValueError):
+        return "can't be reached: no host of that name is known; check its address"
+    return "gives no audio or video, or broke off; check its address"
 
 
 def _bound_sizes(container: InputContainer) -> str:

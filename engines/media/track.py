@@ -160,7 +160,8 @@ class VideoTrack(Track[VideoFrame]):
     def _decode(self, stream: Stream) -> Iterator[VideoFrame]:
         assert isinstance(stream, VideoStream)
         stream.thread_type = "SLICE"  # frame threads hold several frames back, and burden the engine's cores
-        unpacker = VideoUnpacker(float(stream.average_rate or stream.guessed_rate or 25))
+        rate = float(stream.average_rate or stream.guessed_rate or 25)
+        unpacker = VideoUnpacker(rate, aspect=stream.sample_aspect_ratio)
         for frame in self._frames(stream):
             if isinstance(frame, av.VideoFrame):
                 yield from unpacker.push(frame)

@@ -1,9 +1,10 @@
-"""Decoded video as upright BGR pictures."""
+"""Decoded video as upright BGR pictures with square pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import av
 import av.error
@@ -13,6 +14,7 @@ from av.video.reformatter import VideoReformatter
 
 __all__ = ["VideoFrame", "VideoUnpacker"]
 
+_WIDEST = 4  # a pixel; beyond, what a track says is damage
 _SET_BACK_S = 1.0  # frames out of order are off by less
 
 
@@ -33,14 +35,16 @@ class VideoFrame:
 class VideoUnpacker:
     """Turns decoded frames of one track into pictures with rising times."""
 
-    def __init__(self, usual_fps: float, *, live: bool = False) -> None:
+    def __init__(self, usual_fps: float, *, aspect: Fraction | None = None, live: bool = False) -> None:
         """Make one for a track.
 
         Args:
             usual_fps: its frame rate, for frames that don't say when they come or how long they last.
+            aspect: width of its pixels by their height; None where it doesn't say, as most.
             live: the sender's clock may be set back by more than a second, and the times begin afresh there.
         """
         self._usual_s = 1.0 / usual_fps
+        self._aspect = aspect if aspect is not None and 1 / _WIDEST <= aspect <= _WIDEST else Fraction(1)
         self._live = live
         self._last = float("-inf")
         self._reformatter = VideoReformatter()  # a frame's own would be set up for that frame alone
@@ -59,7 +63,16 @@ class VideoUnpacker:
         yield VideoFrame(t, image, duration)
 
     def _upright(self, frame: av.VideoFrame) -> npt.NDArray[np.uint8]:
-        """The picture as it is meant to be seen: phones store theirs turned, with the angle beside it."""
-        image = np.asarray(self._reformatter.reformat(frame, format="bgr24").to_ndarray(), dtype=np.uint8)
+        """The picture as it is meant to be seen.
+
+        Phones store theirs turned, with the angle beside it, and camcorders squeezed, with the shape of a pixel.
+        """
+        width, height = frame.width, frame.height
+        if self._aspect > 1:
+            width = round(width * self._aspect)
+        elif self._aspect < 1:
+            height = round(height / self._aspect)
+        seen = self._reformatter.reformat(frame, width=width, height=height, format="bgr24")
+        image = np.asarray(seen.to_ndarray(), dtype=np.uint8)
         turns = round(frame.rotation / 90) % 4  # counter-clockwise
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from engines.errors import ConfigError
+from engines.starter import STARTER
 from streamer.annotating.eaf import write_eaf
 from streamer.annotating.video import recognise_faces, write_video
 from streamer.annotating.vtt import write_vtt
@@ -66,6 +67,12 @@ def annotate(
         if suffix == ".mp4":
             raise ConfigError(
                 f"{target} needs pictures, and {source} holds events; give the clip, or name .eaf or .vtt"
+            )
+        if media is not None and not media.is_file():
+            raise ConfigError(f"--media {media} is no file; expected the clip that the events belong to")
+        if options != ClipOptions(bundle=STARTER):
+            raise ConfigError(
+                f"--bundle, --engine, --precision and --face-model are for clips, but {source} holds events"
             )
         line, take = _timeline_of(events, stream, stop)
         what = _write_line(line, target, suffix, media or events.media(take.stream), stop, force=force)

@@ -8,6 +8,7 @@ from pathlib import Path
 from engines.errors import EmostreamError
 from streamer.client import Subscriber
 from streamer.events import StatusEvent
+from streamer.subscribing.connecting import silence
 
 __all__ = ["check_health"]
 
@@ -57,8 +58,7 @@ def check_health(
             if heard_all and not any(ills.values()):
                 break
     if not ills:
-        question = "is emostream running there" + (", and does it allow this key?" if client_key else "?")
-        raise EmostreamError(f"no status from {endpoint} for {timeout:g} s: {question}")
+        raise EmostreamError(silence("no status", endpoint, stream, timeout, client_key))
     if any(ills.values()):
         raise EmostreamError("; ".join(f"stream {name} {ill}" for name, ill in sorted(ills.items()) if ill))
     return sorted(ills)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from engines.redaction import one_line
 from streamer.client import Gap, SessionStarted, Subscriber
 from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
 from streamer.subscribing.cursor_file import read_cursors, write_cursors
@@ -83,7 +84,7 @@ def _print_events(
         if isinstance(event, (Gap, SessionStarted)):
             if isinstance(event, SessionStarted):
                 trained.pop(event.stream, None)
-            _say(_notice_line(event), sys.stderr if json_lines else sys.stdout)
+            _say(one_line(_notice_line(event)), sys.stderr if json_lines else sys.stdout)
         elif isinstance(event, StatusEvent):
             if until_end and event.state == "ended":
                 return
@@ -93,8 +94,8 @@ def _print_events(
                     _say(f"warning: stream {event.stream}: {UNTRAINED}", sys.stderr)
                     warned = True
         else:
-            line = events.message.decode() if json_lines else event_line(event, trained=trained.get(event.stream, True))
-            _say(line, sys.stdout)
+            line = event_line(event, trained=trained.get(event.stream, True))
+            _say(events.message.decode() if json_lines else one_line(line), sys.stdout)
             printed += 1
             if cursor is not None:
                 write_cursors(cursor, events.cursors.values())

@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from streamer.address import Address
+from streamer.address import Address, names_this_machine
 from streamer.events import StatusEvent
 from streamer.publishing.channel import LATENCY_BOUNDS_MS
 from streamer.stream import Stream
@@ -28,6 +28,7 @@ __all__ = ["MetricsServer"]
 _log = logging.getLogger("emostream")
 
 _REQUEST_S = 10.0  # for a client to say what it wants
+_MOST = 32  # requests at once; each takes a thread and an open file
 _POLL_S = 0.1
 _TASKS = Path("/proc/self/task")
 
@@ -53,6 +54,7 @@ class MetricsServer:
         handler = _Handler.factory(self._registry)
         handler.timeout = _REQUEST_S  # type: ignore[attr-defined]
         self._server = self._address.bind("metrics", "metrics", lambda family, where: _Server(family, where, handler))
+        self._server.of_this_machine_alone = self._address.is_loopback
         threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True).start()
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}/metrics"
         _log.info("metrics on %s", self.url)
@@ -67,8 +69,14 @@ class MetricsServer:
 
 
 class _Handler(MetricsHandler):
+    server: _Server
+
     def do_GET(self) -> None:  # noqa: N802 - http.server's name
-        if self.path.partition("?")[0] == "/metrics":
+        host = self.headers.get("Host", "")
+        # Others may know this machine by any name, and were let in with --insecure.
+        if self.server.of_this_machine_alone and not names_this_machine(host, self.server.server_name):
+            self.send_error(421, "that is no name of this machine; take the address that emostream printed")
+        elif self.path.partition("?")[0] == "/metrics":
             super().do_GET()
         else:
             self.send_error(404, "the metrics are at /metrics")
@@ -79,7 +87,23 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, family: int, where: Any, handler: Any) -> None:
         self.address_family = family
+        self.of_this_machine_alone = True
+        self._free = threading.BoundedSemaphore(_MOST)
         super().__init__(where, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve it in a thread of its own, or refuse it where there are too many."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """See above."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def server_bind(self) -> None:
         """Bind, and don't ask the network for the address's name, as the class above does."""

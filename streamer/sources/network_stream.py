@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 
 import av
 import av.error
 from av.container import InputContainer
 from av.stream import Stream
+from av.video.stream import VideoStream
 from typing_extensions import Self
 
 from engines.errors import SourceError
@@ -92,10 +94,18 @@ class _AudioTrack:
 class _VideoTrack:
     """Pictures on their way from packets to their queue, in rising order."""
 
-    def __init__(self, url: str, clock: ArrivalClock, outlet: Outlet[VideoFrame | Pause], *, timed: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        clock: ArrivalClock,
+        outlet: Outlet[VideoFrame | Pause],
+        *,
+        aspect: Fraction | None,
+        timed: bool,
+    ) -> None:
         self.decoder = PacketDecoder(url, "video")
         self._clock, self._outlet, self._timed = clock, outlet, timed
-        self._unpacker = VideoUnpacker(30.0, live=True)
+        self._unpacker = VideoUnpacker(30.0, aspect=aspect, live=True)
         self._last = float("-inf")
 
     def push(self, packet: av.Packet[Stream], arrived: float) -> None:
@@ -167,5 +177,7 @@ class NetworkStream(LiveSource):
         if outlets.audio is not None and (stream := first_stream(self._container, "audio")) is not None:
             tracks[stream.index] = _AudioTrack(self._url, clock, outlets.audio)
         if outlets.video is not None and (stream := first_stream(self._container, "video")) is not None:
-            tracks[stream.index] = _VideoTrack(self._url, clock, outlets.video, timed=timed)
+            assert isinstance(stream, VideoStream)
+            aspect = stream.sample_aspect_ratio
+            tracks[stream.index] = _VideoTrack(self._url, clock, outlets.video, aspect=aspect, timed=timed)
         return tracks

@@ -49,3 +49,18 @@ def connect(
         socket.close()
         raise
     return socket
+
+
+def silence(what: str, endpoint: str, stream: str | None, seconds: float, keys: object) -> str:
+    """What to say where nothing comes.
+
+    Args:
+        what: does not come.
+        endpoint: from which it was to come.
+        stream: of which; None for all.
+        seconds: for which it was waited for.
+        keys: with which the client proves who it is, if any.
+    """
+    of, named = (f" of stream {stream}", " with a stream of that name") if stream else ("", "")
+    allowed = ", and does it allow this key" if keys else ""
+    return f"{what}{of} from {endpoint} for {seconds:g} s: is emostream running there{named}{allowed}?"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
+
+from streamer.address import names_this_machine
 
 __all__ = ["PROTOCOL", "Access", "Guard"]
 
@@ -49,14 +50,8 @@ class Access:
     name: str
 
     def knows_host(self, host: str) -> bool:
-        """Whether `Host` names this machine. Without TLS another name would be one that its owner has pointed here.
-
-        (DNS rebinding: https://en.wikipedia.org/wiki/DNS_rebinding. With TLS, the browser refuses such a name.)
-        """
-        if self.scheme == "https":
-            return bool(host)
-        name = _name(host).lower()
-        return name in ("localhost", self.name.lower()) or _is_address(name)
+        """Whether `Host` names this machine; with TLS, the browser refuses the names of others."""
+        return bool(host) if self.scheme == "https" else names_this_machine(host, self.name)
 
     def knows_origin(self, host: str, origin: str) -> bool:
         """Whether the page that connects is this one."""
@@ -117,18 +112,3 @@ def _header(scope: Scope, wanted: bytes) -> str:
     """A header's value; empty where it is missing, or said twice."""
     values = [value for name, value in scope["headers"] if name == wanted]
     return values[0].decode("latin-1") if len(values) == 1 else ""
-
-
-def _name(host: str) -> str:
-    """The name in `Host`, without its port and without the brackets of IPv6."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

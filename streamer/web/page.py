@@ -14,7 +14,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import uvicorn
 from typing_extensions import Self
@@ -34,7 +34,9 @@ from streamer.web.connection import PATIENCE_S, Connection
 from streamer.web.scene import Scene
 from streamer.web.token import stored_token
 
-__all__ = ["Certificate", "LivePage"]
+__all__ = ["Certificate", "Kept", "LivePage"]
+
+Kept = Literal["nothing", "results", "media"]
 
 _log = logging.getLogger("emostream")
 
@@ -83,7 +85,12 @@ class LivePage:
     """
 
     def __init__(
-        self, address: Address, certificate: Certificate | None, streams: Sequence[Stream], manifest: Manifest
+        self,
+        address: Address,
+        certificate: Certificate | None,
+        streams: Sequence[Stream],
+        manifest: Manifest,
+        kept: Kept,
     ) -> None:
         """Show these streams, which have not begun.
 
@@ -92,6 +99,7 @@ class LivePage:
             certificate: for HTTPS; without one, HTTP.
             streams: of the session.
             manifest: of the bundle that recognises.
+            kept: what of the session is stored, which whoever is seen has to be told.
 
         Raises:
             ConfigError: the certificate can't be used.
@@ -102,7 +110,7 @@ class LivePage:
         self._audience = Audience({stream.name: Scene(stream) for stream in streams})
         self._doorways = {stream.name: stream.doorway for stream in streams if stream.from_browser}
         self._next_trouble = 0.0
-        self._about = {"type": "hello", "version": version("emostream")} | _about(streams, manifest)
+        self._about = {"type": "hello", "version": version("emostream")} | _about(streams, manifest, kept)
         self.url = ""
 
     def __enter__(self) -> Self:
@@ -177,12 +185,13 @@ def _listening(family: int, where: Any) -> socket.socket:
     return bound
 
 
-def _about(streams: Sequence[Stream], manifest: Manifest) -> dict[str, Any]:
+def _about(streams: Sequence[Stream], manifest: Manifest, kept: Kept) -> dict[str, Any]:
     """What a viewer has to know before anything else."""
     return {
         "labels": list(manifest.labels),
         "colours": [[colour.on_light, colour.on_dark] for colour in colours_of(manifest.labels)],
         "bundle": {"name": manifest.name, "preset": manifest.preset, "trained": manifest.trained},
+        "kept": kept,
         "streams": [{"name": stream.name, "browser": stream.from_browser} for stream in streams],
     }
 

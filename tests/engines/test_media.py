@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import socket
 import wave
 from fractions import Fraction
 from itertools import pairwise
@@ -79,6 +81,17 @@ def test_phone_video_is_turned_upright(tmp_path, rotation, corner):
     assert (image.max(axis=2) > 200).sum() == pytest.approx(80 * 60, rel=0.1)
 
 
+@pytest.mark.parametrize(("aspect", "shape"), [((2, 1), (240, 640)), ((8, 9), (270, 320)), ((1, 9), (240, 320))])
+def test_pixels_become_square(tmp_path, aspect, shape):
+    """Those of camcorders are not; an aspect beyond 4 is damage."""
+    file = write_media(tmp_path / "squeezed.mp4", seconds=0.5, aspect=aspect)
+    with VideoTrack(str(file)) as track:
+        image = next(iter(track)).image
+    assert image.shape == (*shape, 3)
+    bright = np.argwhere(image.min(axis=2) > 200)  # the marked corner, a quarter of each side
+    np.testing.assert_allclose(bright.max(axis=0) + 1, np.array(shape) / 4, atol=3)
+
+
 def test_contents(tmp_path):
     both = write_media(tmp_path / "both.mkv", sound=tone(16_000))
     assert Contents.of(str(both)) == Contents(audio=True, video=True, live=False)
@@ -96,6 +109,23 @@ def test_what_is_no_medium(tmp_path):
         Contents.of(str(tmp_path / "text.mp4"))
     with pytest.raises(SourceError, match="can't be"):
         Contents.of(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SourceError, match=r"pipe is a pipe or a device, which can be read once only; name a file"):
+        Contents.of(str(tmp_path / "pipe"))
+
+
+def test_a_server_that_says_nothing(monkeypatch):
+    monkeypatch.setattr("engines.media.container._OPEN_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for scheme in ("http", "rtsp", "tcp"):
+            address = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/live"
+            with pytest.raises(SourceError, match=rf"{address} did not answer within \S+ s; check that it runs"):
+                Contents.of(address)
+
+
+def test_a_host_that_nobody_knows():
+    with pytest.raises(SourceError, match=r"no host of that name is known; check its address"):
+        Contents.of("http://nobody.invalid/live")
 
 
 @pytest.mark.parametrize("name", ["face.jpg", "face.png", "face"])

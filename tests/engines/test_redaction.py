@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.redaction import redacted, without_secrets
+from engines.redaction import one_line, redacted, without_secrets
 
 SECRETS = ("us3r", "s3cr", "3t", "t0k3n")
 
@@ -48,3 +48,8 @@ def test_no_password_is_shown_whatever_it_holds(odd, place):
     address = f"rtsp://XX:QQ{odd}QQ@cam{place}live"
     assert "Q" not in redacted(address)
     assert "X" not in redacted(address)
+
+
+def test_what_a_terminal_would_obey_is_written_out():
+    assert one_line("fr\u00f6hlich\u3000\u559c 50 %") == "fr\u00f6hlich\u3000\u559c 50 %"
+    assert one_line("a\x1b[31m\x07\nb\x9b\u202e") == r"a\x1b[31m\x07\nb\x9b\u202e"

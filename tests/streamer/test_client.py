@@ -220,6 +220,11 @@ def test_a_time_out_says_what_to_look_at():
         next(events)
     assert 0.2 <= time.monotonic() - started < 5
     assert str(caught.value) == f"nothing from {endpoint} for 0.2 s: is emostream running there?"
+    with (
+        Subscriber(endpoint, stream="desk") as events,
+        pytest.raises(TimeoutError, match="nothing of stream desk from"),
+    ):
+        events.receive(0.1)
 
 
 @pytest.mark.fault(

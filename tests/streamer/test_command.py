@@ -78,7 +78,13 @@ def test_devices_lists_or_says_why_not():
         (["--camera", "/dev/video77"], "camera /dev/video77 can't be opened"),
         (["--camera", "none", "--mic", "no such thing"], "no such thing"),
         (["--camera", "none", "--mic", "none"], "leave nothing to watch or to hear"),
-        (["--input", "nowhere.mp4"], "nowhere.mp4 does not exist"),
+        (["--input", "nowhere.mp4"], "nowhere.mp4 does not exist; check its path"),
+        (["--input", "no\nwhere\x1b[31m.mp4"], r"no\nwhere\x1b[31m.mp4 does not exist"),
+        (["--camera", "-1"], "--camera is -1, expected 0 or more; `emostream devices` lists cameras"),
+        (["--record", ""], "--record is empty, as from a variable that is not set"),
+        (["--input="], "--input is empty, as from a variable that is not set"),
+        (["--input", "file:{clip}", "--output", "{clip}"], "is what is played; expected a file for the events"),
+        (["--input", "/dev/null"], "/dev/null is a pipe or a device, which can be read once only"),
         (["--camera", "nowhere.mp4"], "nowhere.mp4 does not exist"),
         (["--mic", "nowhere.wav"], "nowhere.wav does not exist"),
         (["--input", "{text}"], "is no audio or video that can be read"),
@@ -105,7 +111,8 @@ def test_refusals(tmp_path, clip, bundle_folder, options, message):
     text.write_text("no film\n" * 50)
     silent = write_media(tmp_path / "silent.mkv", seconds=0.5)
     names = {"{text}": text, "{clip}": clip, "{folder}": tmp_path, "{silent}": silent}
-    error = one_line_error(run(*[names.get(o, o) for o in options], "--bundle", bundle_folder))
+    filled = [next((o.replace(name, str(value)) for name, value in names.items() if name in o), o) for o in options]
+    error = one_line_error(run(*filled, "--bundle", bundle_folder))
     assert message in error
     assert "secret" not in error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -173,13 +174,22 @@ def test_a_configuration_without_end_is_refused():
     assert "/dev/zero is larger than 1000000 bytes" in one_line_error(run("--config", "/dev/zero"))
 
 
-@pytest.mark.parametrize("output", ["", "a\\u0000b"])
-def test_an_output_that_is_no_name_is_refused(tmp_path, output):
+@pytest.mark.parametrize("option", ["output", "mic", "record", "streams.a.mic"])
+@pytest.mark.parametrize("text", ["", "a\\u0000b", "a\\nb", "\\u001b[31m"])
+def test_a_text_that_is_none_is_refused(tmp_path, option, text):
     path = tmp_path / "c.toml"
-    path.write_text(f'output = "{output}"\n')
-    done = run("--config", path, "--input", "x.mp4")
+    path.write_text(f'{option} = "{text}"\n')
+    done = run("--config", path)
     assert done.returncode == 2
-    assert "expected the name of a file" in one_line_error(done)
+    assert "expected a text, without control characters" in one_line_error(done)
+
+
+def test_every_option_may_stand_in_it(tmp_path):
+    known = set(re.findall(r"--([a-z-]+)", run("--help").stdout)) - {"config", "version", "help"}
+    path = tmp_path / "c.toml"
+    path.write_text("nonsense = 1\n")
+    error = one_line_error(run("--config", path))
+    assert set(error.partition("options among ")[2].split(", ")) == known
 
 
 def test_what_is_played_is_not_written_to(voices):

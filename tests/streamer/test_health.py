@@ -86,6 +86,8 @@ def test_it_waits_for_what_becomes_well(saying):
 def test_nobody_is_there(saying):
     with pytest.raises(EmostreamError, match=r"no status from tcp://.* for 0.2 s: is emostream running there"):
         check_health(saying(), stream=None, timeout=0.2)
+    with pytest.raises(EmostreamError, match=r"no status of stream desk from .* with a stream of that name\?"):
+        check_health(saying(), stream="desk", timeout=0.2)
     with pytest.raises(ConfigError, match="can't subscribe"):
         check_health("nonsense", stream=None, timeout=0.2)
 

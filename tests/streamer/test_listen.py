@@ -86,6 +86,11 @@ def test_neither_face_nor_voice_is_said():
     assert event_line(event).endswith("desk  nothing  no audio (source lost), no video (no face)")
 
 
+def test_what_a_terminal_would_obey_is_written_out(sender, capsys):
+    run(sender, replace(emotion(), label="\x1b[31mjoy\n", scores={"\x1b[31mjoy\n": 0.8}), count=1)
+    assert r"desk  \x1b[31mjoy\n 80% by" in capsys.readouterr().out
+
+
 def test_a_time_beyond_all_calendars_is_printed_as_a_number():
     assert event_line(replace(emotion(), t_end=1e300)).startswith("1e+300  desk")
 

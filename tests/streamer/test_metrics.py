@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -88,6 +90,28 @@ def test_a_session_is_measured(clip, bundle_folder, tmp_path):
     assert process.returncode == 0
     with pytest.raises(OSError, match="refused"):
         scrape(url)
+
+
+def test_pages_of_others_and_too_many_at_once_get_nothing(bundle_folder, mjpeg_server):
+    options = ["--bundle", str(bundle_folder), "--publish", "tcp://127.0.0.1:*", "--metrics", "127.0.0.1:0"]
+    command = [*COMMAND, "--camera", mjpeg_server.url, "--mic", "none", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process, ExitStack() as connections:
+        url = next(m[1] for line in process.stderr if (m := re.search(r"metrics on (\S+)", line)))
+        for host, code in (("evil.example", 421), ("localhost.evil.example:80", 421), ("localhost", 200)):
+            request = urllib.request.Request(url, headers={"Host": host})
+            try:
+                answer = urllib.request.urlopen(request, timeout=10).status
+            except urllib.error.HTTPError as error:
+                answer = error.code
+            assert answer == code, host
+        where = ("127.0.0.1", int(url.rpartition(":")[2].partition("/")[0]))
+        for _ in range(100):
+            connections.enter_context(socket.create_connection(where, timeout=10))
+        threads = len(os.listdir(f"/proc/{process.pid}/task"))
+        connections.close()
+        assert scrape(url)
+        process.send_signal(signal.SIGTERM)
+    assert threads < 80
 
 
 def test_a_port_in_use(clip, bundle_folder):

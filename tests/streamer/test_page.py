@@ -195,6 +195,16 @@ def _end_of(connection: socket.socket) -> float:
     return time.monotonic()
 
 
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [([], "nothing"), (["--output", "{}/x.jsonl"], "results"), (["--record", "{}", "--record-media"], "media")],
+)
+def test_whoever_is_seen_is_told_what_is_kept(tmp_path, options, kept):
+    filled = [each.format(tmp_path) for each in options]
+    with served("--input", "browser", *filled) as session, session.connect("/live") as viewer:
+        assert json.loads(viewer.recv(10))["kept"] == kept
+
+
 def test_the_page_asks_no_other_host():
     for file in STATIC.glob("*"):
         if file.is_file():

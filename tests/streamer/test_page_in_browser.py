@@ -207,6 +207,19 @@ def test_it_finds_its_way_back(clip, browser, tmp_path):
     page.close()
 
 
+def test_it_says_that_it_records(browser, tmp_path):
+    with (
+        served("--input", "browser", "--record", tmp_path, "--record-media") as session,
+        opened(browser, session.url) as page,
+    ):
+        expect(page.get_by_text("This is being recorded: pictures, sound")).to_be_visible()
+        expect(page.locator("footer")).to_contain_text("Pictures and sound are recorded")
+        assert violations(page) == []
+    with served("--input", "browser") as session, opened(browser, session.url) as page:
+        expect(page.locator("footer")).to_contain_text("go to this page alone, and are not kept.")
+        expect(page.get_by_text("This is being recorded")).to_be_hidden()
+
+
 def test_an_address_without_its_token(browser):
     with served("--input", "browser") as session, opened(browser, session.url.partition("#")[0]) as page:
         expect(page.locator("#connection")).to_contain_text("open the address that emostream printed")

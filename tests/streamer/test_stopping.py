@@ -129,6 +129,21 @@ def test_a_library_that_is_still_loading(tmp_path):
     assert (process.returncode, stderr) == (0, "")
 
 
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("hook", ["", "from streamer.client import Subscriber as S; S.receive = block"])
+def test_a_question_that_was_not_answered_is_no_success(number, hook):
+    """A supervisor must not take it for the answer that all is well; neither while the command still loads."""
+    process = start([*(HOOKED if hook else [*COMMAND[:1], "-m", "streamer"]), *([hook] if hook else []), "health"])
+    if hook:
+        assert process.stdout.readline() == "blocked\n"
+    else:
+        while not heeds_signals(process):
+            time.sleep(0.001)
+    took, stderr = stop(process, number)
+    assert took < 1.0
+    assert (process.returncode, stderr) == (128 + number, "")
+
+
 def test_a_second_signal_during_the_stop(clip, bundle_folder):
     hook = "from engines.backends.openvino import OpenVinoEngine as E; E.embed = block"
     process = start([*HOOKED, hook, "--input", clip, "--bundle", bundle_folder, *FREE_PORT])

@@ -11,6 +11,12 @@ const REASONS = {
   lost: "emostream does not answer, or does not know this address",
 };
 
+const KEPT = {
+  nothing: "Pictures and sound go to this page alone, and are not kept.",
+  results: "Pictures and sound go to this page alone, and are not kept; what is recognised is.",
+  media: "Pictures and sound are recorded, and so is what is recognised.",
+};
+
 const element = (id) => document.getElementById(id);
 const token = location.hash.slice(1);
 let cards = new Map();
@@ -35,7 +41,7 @@ function say(text, state) {
   line.dataset.state = state;
 }
 
-function begin({ version, labels, colours, bundle, streams }) {
+function begin({ version, labels, colours, bundle, kept, streams }) {
   catchingUp = true;
   useColours(colours);
   const names = streams.map(({ name }) => name);
@@ -49,6 +55,8 @@ function begin({ version, labels, colours, bundle, streams }) {
     element("streams").replaceChildren(...[...cards.values()].map((card) => card.element));
   }
   element("untrained").hidden = bundle.trained;
+  element("recording").hidden = kept !== "media";
+  element("kept").textContent = KEPT[kept];
   element("about").textContent = `emostream ${version}, bundle ${bundle.name}`;
   document.title = names.length === 1 ? `emostream: ${names[0]}` : `emostream: ${names.length} streams`;
 }
