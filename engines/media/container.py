@@ -81,7 +81,8 @@ def open_container(path: str) -> InputContainer:
     except av.error.FileNotFoundError:
         reason = "does not exist; check its path"
     except av.error.FFmpegError as error:
-        reason = _why_unreachable(path) if error.errno == errno.EIO else f"can't be opened: {error.strerror}"
+        unclear = is_url(path) and error.errno == errno.EIO
+        reason = _why_unreachable(path) if unclear else f"can't be opened: {error.strerror}"
     except (OSError, ValueError):  # not FFmpeg's; a path that can't be one
         reason = "can't be opened: it is no path and no URL"
     else:
@@ -102,10 +103,10 @@ def _is_read_once(path: str) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode) or stat.S_ISSOCK(mode)
 
 
-def _why_unreachable(path: str) -> str:
+def _why_unreachable(url: str) -> str:
     """What FFmpeg calls an input/output error."""
     try:
-        host = urlsplit(path).hostname
+        host = urlsplit(url).hostname
         if host is not None:
             socket.getaddrinfo(host, None)
     except (OSError, ValueError):

@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 __all__ = ["VideoFrame", "VideoUnpacker"]
 
 _WIDEST = 4  # a pixel; beyond, what a track says is damage
+_MOST_PIXELS = 1 << 24  # of a picture that is stretched; 4K video has half of them
 _SET_BACK_S = 1.0  # frames out of order are off by less
 
 
@@ -67,12 +68,14 @@ class VideoUnpacker:
 
         Phones store theirs turned, with the angle beside it, and camcorders squeezed, with the shape of a pixel.
         """
-        width, height = frame.width, frame.height
-        if self._aspect > 1:
-            width = round(width * self._aspect)
-        elif self._aspect < 1:
-            height = round(height / self._aspect)
+        width, height = _square(frame.width, frame.height, self._aspect)
         seen = self._reformatter.reformat(frame, width=width, height=height, format="bgr24")
         image = np.asarray(seen.to_ndarray(), dtype=np.uint8)
         turns = round(frame.rotation / 90) % 4  # counter-clockwise
         return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
+    """Size of a picture once its pixels are square; none is lost, and what would be too large is left."""
+    seen = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+    return seen if seen[0] * seen[1] <= _MOST_PIXELS else (width, height)
