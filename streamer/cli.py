@@ -303,9 +303,9 @@ def main() -> None:
     if not sys.stdout:  # closed by whoever started us
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     _LOGS.begin()
-    _refuse_empty(sys.argv[1:])
     if "--log-json" in sys.argv:  # before the options are read, since one of them may be wrong
         _LOGS.become_json()
+    _refuse_empty(sys.argv[1:])
     try:
         code = app(prog_name="emostream", standalone_mode=False)
         sys.stdout.flush()
