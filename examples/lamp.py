@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPException
 
 from engines.errors import EmostreamError
 from streamer.client import Subscriber
@@ -49,12 +50,14 @@ def follow(show: Callable[[Colour], None], endpoint: str, stream: str | None) ->
                 try:
                     show(colour)
                     shown = colour
-                except OSError as error:
+                except (OSError, HTTPException) as error:  # no answer, or none of a lamp
                     print("the lamp can't be reached:", error, flush=True)
 
 
 def to_wled(address: str) -> Callable[[Colour], None]:
     """A lamp that runs WLED (its JSON API)."""
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"{address} is no address of a lamp, such as http://192.168.1.50")
 
     def show(colour: Colour) -> None:
         # Fade for 0.3 s, until the next segment comes; effect 0 is a plain colour.
@@ -99,5 +102,5 @@ if __name__ == "__main__":
             elif options.serial:
                 show = to_serial(options.serial)
             follow(show, options.endpoint, options.stream)
-        except (OSError, EmostreamError) as error:  # no such port, or no endpoint
+        except (OSError, ValueError, EmostreamError) as error:  # no such port, no URL, or no endpoint
             sys.exit(f"lamp.py: {error}")

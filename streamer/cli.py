@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from engines.arguments import refuse_empty
 from engines.errors import ConfigError, EmostreamError, EngineRunError
 from engines.starter import STARTER
 from streamer.commands import annotate as annotate_command
@@ -305,8 +306,8 @@ def main() -> None:
     _LOGS.begin()
     if "--log-json" in sys.argv:  # before the options are read, since one of them may be wrong
         _LOGS.become_json()
-    _refuse_empty(sys.argv[1:])
     try:
+        refuse_empty(sys.argv[1:])
         code = app(prog_name="emostream", standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
@@ -319,14 +320,6 @@ def main() -> None:
         logging.getLogger("emostream").exception("a mistake of emostream's own; please report it")
         _leave(1)
     _leave(code or 0)
-
-
-def _refuse_empty(arguments: list[str]) -> None:
-    """Refuse an argument that says nothing: `--record ""` would be the folder where one happens to be."""
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        if not argument or (argument.startswith("--") and argument.endswith("=")):
-            named = argument.rstrip("=") or (before if before.startswith("-") else "an argument")
-            _fail(f"{named} is empty, as from a variable that is not set; give it a value, or leave it out", 2)
 
 
 def _exit_code(error: EmostreamError) -> int:

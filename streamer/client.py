@@ -80,11 +80,16 @@ class Subscriber:
             context: A ZeroMQ context to use; it is left open.
 
         Raises:
-            ConfigError: The stream's name is not valid, a cursor can't be used, or a key is missing or damaged.
+            ConfigError: The stream's name or the timeout is not valid, a cursor can't be used, or a key is missing or
+                damaged.
         """
         if stream is not None:
             check_stream_name(stream)
+        if timeout is not None and not timeout >= 0.0:
+            raise ConfigError(f"timeout is {timeout}, expected seconds from 0 on, or None")
         cursors = [cursor] if isinstance(cursor, Cursor) else list(cursor or ())
+        if wrong := [each for each in cursors if not isinstance(each, Cursor)]:
+            raise ConfigError(f"the cursor is {wrong[0]!r}, expected a Cursor; Cursor.from_dict reads what was stored")
         if cursors and not replay:
             raise ConfigError("a cursor is of use with a replay only; give replay=True too")
         if others := [each.stream for each in cursors if stream not in (None, each.stream)]:

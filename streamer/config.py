@@ -57,6 +57,12 @@ class StreamConfig:
             )
 
     @property
+    def wanted(self) -> tuple[Literal["audio", "video"], ...]:
+        """What it is to watch and to hear, as far as the options tell."""
+        given: dict[Literal["audio", "video"], str | None] = {"audio": self.mic, "video": self.camera}
+        return tuple(modality for modality, source in given.items() if source != "none")
+
+    @property
     def from_browser(self) -> tuple[Literal["audio", "video"], ...]:
         """What whoever has the live page open gives."""
         given: dict[Literal["audio", "video"], str | None] = {"audio": self.mic, "video": self.camera}
@@ -118,6 +124,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.duration_s is not None and not 0 < self.duration_s <= _MAX_DURATION_S:
             raise ConfigError(f"--duration is {self.duration_s}, expected seconds above 0, up to {_MAX_DURATION_S:.0f}")
+        if self.fast and (live := [stream.name for stream in self.streams if stream.from_browser]):
+            raise ConfigError(f"--fast plays files as quickly as possible, but stream {live[0]} is a browser's")
         if self.view and self.output == "-":
             raise ConfigError("--view and --output - both write to the terminal; leave out one of them")
         if self.record_media and self.record is None:

@@ -129,4 +129,6 @@ def _check(where: str, options: dict[str, Any], known: Collection[str]) -> None:
             kinds = " or ".join(kind.__name__ for kind in expected)
             raise ConfigError(f"{where}: {name} is {value!r}, expected {kinds}")
         if value == "" or (isinstance(value, str) and value != one_line(value)):
-            raise ConfigError(f"{where}: {name} is {value!r}, expected a text, without control characters")
+            raise ConfigError(
+                f"{where}: {name} is {value!r}, expected a text, neither empty nor with control characters"
+            )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from engines.backends.choose import choose_engine
@@ -33,6 +34,7 @@ _log = logging.getLogger("emostream")
 _SETTLE_S = 0.5  # between bind and first event, for subscribers that were waiting
 _STOP_WORKER_S = 0.2  # once every stream has ended
 _POLL_S = 0.02
+_REMIND_S = 1.0  # as often as those that run give their status
 
 
 class Pipeline:
@@ -117,12 +119,17 @@ class Pipeline:
                 self._publisher.wait_settled(_SETTLE_S)
                 for stream in self.streams:
                     stream.play()
+            next_reminder = 0.0
             while self._running():
                 if self._stop.wait(tick_s):
                     asked = True
                     break
                 if on_tick:
                     on_tick()
+                if time.monotonic() >= next_reminder:
+                    next_reminder = time.monotonic() + _REMIND_S
+                    for stream in self.streams:
+                        stream.repeat_failure()
             for stream in self.streams:
                 stream.stop()
             for stream in self.streams:

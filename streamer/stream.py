@@ -141,6 +141,11 @@ class Stream:
         """Open the sources, then wait for `play`."""
         self._thread.start()
 
+    def repeat_failure(self) -> None:
+        """Say again that it has failed, for those who listen by now; nothing where it has not."""
+        if self.failure is not None and not self.alive:
+            self._say_end()
+
     def play(self) -> None:
         """Begin, now that the engine is ready."""
         self._ready.set()
@@ -165,11 +170,16 @@ class Stream:
         self.served.segments.close(discard=True)
         if self.failure is None and self._lost and len(self._lost) == len(chosen):
             self.failure = SourceError(f"nothing is left to watch or to hear: {'; '.join(self._lost)}")
-        with suppress(PublishError):
-            self.status.publish("ended")
+        if self.failure is not None and not self.opened.is_set():
+            self.status.states |= dict.fromkeys(self._config.wanted, "lost")
+        self._say_end()
         if self.failure is not None and self._prefix:
             unexpected = not isinstance(self.failure, EmostreamError)
             _log.warning("%s%s", self._prefix, self.failure, exc_info=self.failure if unexpected else None)
+
+    def _say_end(self) -> None:
+        with suppress(PublishError):
+            self.status.publish("ended")
 
     def _open_sources(self) -> list[Chosen]:
         """Open the sources in a thread of their own, since a driver may not let go; none where the stream stops."""

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from engines.arguments import EmptyArgumentError, refuse_empty
 from engines.errors import EmostreamError
 from trainer.commands.act import act
 from trainer.commands.actors import actors
@@ -39,15 +40,18 @@ def main() -> None:
     """Run the command; a failure prints one line, with exit code 1, or 2 for a wrong option."""
     log_to_stderr()
     try:
+        refuse_empty(sys.argv[1:])
         code = app(prog_name="emostream-train", standalone_mode=False)
     except _UsageError as error:
         _fail(error.format_message(), 2)
+    except EmptyArgumentError as error:
+        _fail(str(error), 2)
     except EmostreamError as error:
         _fail(str(error), 1)
     except (typer.Abort, KeyboardInterrupt):
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # typer's own answer to Ctrl-C is silent
-        _fail("interrupted; the same command goes on where it was", _INTERRUPTED)
+        _fail("interrupted; the same command goes on behind what was finished", _INTERRUPTED)
     sys.exit(code)
 
 

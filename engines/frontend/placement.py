@@ -27,7 +27,7 @@ class AudioPlacer:
     """Puts blocks onto the grid; zero-fills gaps, cuts overlaps, and lets a live clock follow the sample count.
 
     Attributes:
-        late_samples: samples that came after their place on the grid had been given up, or twice.
+        late_samples: samples that came after their place on the grid had been given up.
         missing_samples: samples of gaps between blocks.
     """
 
@@ -36,6 +36,7 @@ class AudioPlacer:
         self._segmenter = segmenter
         self._clock = clock
         self._expected: int | None = None
+        self._accounted = 0  # all before it is there, or was counted
         self.late_samples = 0
         self.missing_samples = 0
 
@@ -44,20 +45,24 @@ class AudioPlacer:
         end = self._segmenter.audio_end
         measured = round(self._clock.to_grid(block.t) * SAMPLE_RATE)
         follows = self._expected == end and not block.lost and abs(measured - end) <= _GAP_S * SAMPLE_RATE
-        samples = block.samples
-        if not follows and self._expected is not None:
-            self.missing_samples += max(0, measured - self._expected)
+        begin, samples = end if follows else measured, block.samples
+        if self._expected is not None:
+            self._count(begin, min(begin + samples.size, end))
         if follows:
             self._clock.follow(block.t, end / SAMPLE_RATE)
         elif measured > end:
             self._segmenter.skip_audio(measured)
-        elif measured < end:
-            overlap = min(end - measured, samples.size)
-            if self._expected is not None:
-                self.late_samples += overlap
-            samples = samples[overlap:]
+        else:
+            samples = samples[end - measured :]
         # A source that begins before its place on the grid has lost nothing: it has only begun early.
         if samples.size:
             self._segmenter.push_audio(samples)
             self._expected = self._segmenter.audio_end
-        return end if follows else measured
+        if self._expected is not None:
+            self._accounted = max(self._accounted, begin + block.samples.size)
+        return begin
+
+    def _count(self, begin: int, late_until: int) -> None:
+        """Count each place on the grid that is lost once, though a driver may give sound of one moment many times."""
+        self.missing_samples += max(0, begin - self._accounted)
+        self.late_samples += max(0, late_until - max(begin, self._accounted))

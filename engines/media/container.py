@@ -80,6 +80,8 @@ def open_container(path: str) -> InputContainer:
         reason = "is no audio or video that can be read; it is damaged, cut short, or something else"
     except av.error.FileNotFoundError:
         reason = "does not exist; check its path"
+    except av.error.ProtocolNotFoundError:
+        reason = "can't be opened: FFmpeg knows no such protocol; expected one such as http, https, rtsp, tcp or srt"
     except av.error.FFmpegError as error:
         unclear = is_url(path) and error.errno == errno.EIO
         reason = _why_unreachable(path) if unclear else f"can't be opened: {error.strerror}"
@@ -96,6 +98,8 @@ def open_container(path: str) -> InputContainer:
 
 
 def _is_read_once(path: str) -> bool:
+    if path.startswith("pipe:"):  # a protocol of FFmpeg's
+        return True
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):

@@ -68,8 +68,7 @@ class Capture:
             )
             self._stream.start()
         except (sounddevice.PortAudioError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise SourceError("there is none" if "querying device -1" in reason else reason) from None
+            raise SourceError(_reason(str(error))) from None
         return {"rate": rate, "latency": self._stream.latency}
 
     def run(self) -> None:
@@ -88,6 +87,18 @@ class Capture:
         delay = times.currentTime - times.inputBufferAdcTime if known else None
         self._ring.write(RawBlock(now, delay, data, bool(status.input_overflow)))
         wake()
+
+
+def _reason(said: str) -> str:
+    """Why a device can't be opened, from what PortAudio or sounddevice says."""
+    first, *more = said.splitlines()
+    if "querying device -1" in first:
+        return "there is none"
+    if first.startswith("Multiple"):  # below it, a line for each: `[INDEX] NAME, HOST`
+        return f"its name fits {', '.join(line.strip() for line in more)}; give an index, or more of the name"
+    if first.startswith("No input device matching"):
+        return "no microphone's name holds that"
+    return "no microphone has that index" if "querying device" in first else first
 
 
 def wake() -> None:

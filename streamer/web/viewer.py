@@ -55,8 +55,8 @@ class Viewer:
         hearing = asyncio.create_task(self._hear())
         try:
             await self._speak(hearing)
-        except (WebSocketDisconnect, TimeoutError, asyncio.TimeoutError):
-            pass
+        except (WebSocketDisconnect, RuntimeError, TimeoutError, asyncio.TimeoutError):
+            pass  # it went; where that is known already, sending is a RuntimeError
         finally:
             self._audience.leave(self)
             hearing.cancel()

@@ -140,6 +140,7 @@ def test_without_a_lamp_it_is_printed(events: list[Result]):
     ("options", "error"),
     [
         (["--serial", "/dev/nowhere"], "lamp.py: .*could not open port /dev/nowhere"),
+        (["--wled", "192.168.1.50"], "lamp.py: 192.168.1.50 is no address of a lamp, such as http://192.168.1.50"),
         (["nonsense"], "lamp.py: .*nonsense"),
     ],
 )

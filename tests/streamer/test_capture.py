@@ -48,6 +48,13 @@ class InputStream:
 """
 
 
+_REFUSING = """
+class PortAudioError(Exception): ...
+def query_devices(*_):
+    raise ValueError('{}')
+"""
+
+
 def block(n: int) -> RawBlock:
     return RawBlock(float(n), None, np.full((320, 1), n, np.float32))
 
@@ -162,6 +169,13 @@ def test_a_process_that_is_stuck_is_ended(portaudio):
         ("raise OSError('no library')", "microphones need PortAudio's library"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "its process ended: without a word"),
         ("print('noise', flush=True)", "its process ended"),
+        (
+            _REFUSING.format(r"Multiple input devices found for `e`:\n[0] pulse, ALSA\n[1] default, ALSA"),
+            "its name fits [0] pulse, ALSA, [1] default, ALSA; give an index, or more of the name",
+        ),
+        (_REFUSING.format("No input device matching `x`"), "no microphone's name holds that"),
+        (_REFUSING.format("Error querying device 99"), "no microphone has that index"),
+        (_REFUSING.format("Error querying device -1"), "there is none"),
     ],
 )
 def test_whatever_goes_wrong_is_said(portaudio, code, said):

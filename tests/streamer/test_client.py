@@ -256,6 +256,23 @@ def test_bad_endpoints_are_refused(endpoint):
         pass
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timeout": -1.0}, r"timeout is -1\.0, expected seconds from 0 on, or None"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+        (
+            {"replay": True, "cursor": [{"stream": "desk"}]},
+            r"expected a Cursor; Cursor\.from_dict reads",
+        ),
+        ({"replay": True, "cursor": {"stream": "desk"}}, r"the cursor is .*, expected a Cursor"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Subscriber(**options)
+
+
 def test_a_bad_stream_name_is_refused():
     with pytest.raises(ConfigError, match="stream name"):
         Subscriber(stream="Desk")

@@ -71,8 +71,37 @@ def test_gaps_overlaps_and_overflows():
     placer.place(AudioBlock(0.17, block, lost=True))  # 10 ms, said by the driver
     assert placer.missing_samples == pytest.approx(1600 + 160, abs=2)
     end = ring.audio_end
-    placer.place(AudioBlock(0.05, block, lost=True))  # long given up
-    assert (ring.audio_end, placer.late_samples) == (end, BLOCK)
+    missing = placer.missing_samples
+    placer.place(AudioBlock(0.05, block, lost=True))  # long given up, and counted as missing
+    assert (ring.audio_end, placer.late_samples, placer.missing_samples) == (end, 0, missing)
+
+
+def test_what_comes_after_its_segment_has_left_is_late():
+    ring = Ring()
+    placer = AudioPlacer(ring, LiveClock(0.0, 0.0))
+    block = np.zeros(BLOCK, np.float32)
+    placer.place(AudioBlock(0.0, block))
+    ring.skip_audio(10 * BLOCK)  # the segment left without
+    for n in (1, 2, 3, 6):  # 4 and 5 never come
+        placer.place(AudioBlock(n * 0.02, block))
+    assert (placer.late_samples, placer.missing_samples) == (4 * BLOCK, 2 * BLOCK)
+    placer.place(AudioBlock(10 * 0.02, block))
+    assert (placer.late_samples, placer.missing_samples) == (4 * BLOCK, 5 * BLOCK)
+    assert ring.audio_end == 11 * BLOCK
+
+
+def test_a_driver_that_gives_one_moment_many_times_loses_that_moment_once():
+    """As PulseAudio's does while its source goes: blocks by the thousand, at once."""
+    ring = Ring()
+    placer = AudioPlacer(ring, LiveClock(0.0, 0.0))
+    block = np.zeros(BLOCK, np.float32)
+    for n in range(50):
+        placer.place(AudioBlock(n * 0.02, block))
+    ring.skip_audio(100 * BLOCK)
+    for n in range(5000):
+        placer.place(AudioBlock(1.2 + n * 1e-5, block, lost=n % 100 == 0))
+    assert ring.audio_end == 100 * BLOCK
+    assert placer.missing_samples + placer.late_samples <= 50 * BLOCK
 
 
 def test_a_better_estimate_of_the_latency_loses_nothing():

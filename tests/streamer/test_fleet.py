@@ -181,7 +181,7 @@ def test_a_text_that_is_none_is_refused(tmp_path, option, text):
     path.write_text(f'{option} = "{text}"\n')
     done = run("--config", path)
     assert done.returncode == 2
-    assert "expected a text, without control characters" in one_line_error(done)
+    assert "expected a text, neither empty nor with control characters" in one_line_error(done)
 
 
 def test_every_option_may_stand_in_it(tmp_path):

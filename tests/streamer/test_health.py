@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -120,3 +121,32 @@ def test_the_unit_of_systemd_says_what_the_command_takes():
     assert options
     known = run("--help").stdout
     assert all(option in known for option in options)
+
+
+@pytest.mark.fault(
+    "One stream of several could not open, and nobody saw it",
+    "`emostream health` is asked later",
+    "it is named, with exit code 1, however late",
+)
+def test_a_stream_of_a_fleet_that_never_opened(bundle_folder, mjpeg_server, tmp_path):
+    """However late one asks: a camera that was off when the machine started must not go unnoticed."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/v"
+    fleet = tmp_path / "fleet.toml"
+    well = f'[streams.well]\ncamera = "{mjpeg_server.url}"\nmic = "none"\n'
+    fleet.write_text(f'{well}[streams.gone]\ncamera = "{nobody}"\nmic = "none"\n')
+    options = ["--bundle", str(bundle_folder), "--publish", "tcp://127.0.0.1:*", "--log-json"]
+    command = [*COMMAND, "--config", str(fleet), *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        said = (json.loads(line)["message"].partition("publishing on ")[2] for line in process.stderr)
+        endpoint = next(filter(None, said)).partition(",")[0]
+        assert run("health", endpoint, "--stream", "well", "--timeout", "20").returncode == 0
+        for stream in ([], ["--stream", "gone"]):
+            done = run("health", endpoint, *stream, "--timeout", "3")
+            assert done.returncode == 1
+            assert one_line_error(done).endswith("stream gone has ended")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)

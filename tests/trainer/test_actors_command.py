@@ -88,3 +88,11 @@ def test_folders_that_cannot_be_filled_are_one_line(
     assert code == 1
     assert "was begun with seed 0 and not 4; give the same arguments, or another folder" in line
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_an_empty_argument_is_not_the_current_folder(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, line = failure(capsys, monkeypatch, "actors", "", *SMALL)
+    assert code == 2
+    assert "an argument is empty, as from a variable that is not set" in line
