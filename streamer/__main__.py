@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from streamer.stopping import ENDED_AT_WILL, STOPPING
+from streamer.stopping import STOPPING
 
 __all__ = ["main"]
 
@@ -18,16 +18,16 @@ def main() -> None:
     """Run the command; it ends the process."""
     _open_standard_files()
     STOPPING.listen()
-    STOPPING.unfinished = _has_a_task(sys.argv[1:])
+    STOPPING.begin(_command(sys.argv[1:]))
     _share_memory_between_threads()
     from streamer.cli import main as run  # loading it takes longer than anyone should have to wait
 
     run()
 
 
-def _has_a_task(arguments: list[str]) -> bool:
-    """Whether it has something to answer or to make, as far as can be told before the options are read."""
-    return bool(arguments) and not arguments[0].startswith("-") and arguments[0] not in ENDED_AT_WILL
+def _command(arguments: list[str]) -> str | None:
+    """Which command it is, as far as can be told before the options are read; None for a session."""
+    return arguments[0] if arguments and not arguments[0].startswith("-") else None
 
 
 def _open_standard_files() -> None:

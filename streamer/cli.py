@@ -26,7 +26,7 @@ from streamer.config import Config, StreamConfig
 from streamer.config_file import STREAM_OPTIONS, read_config_file
 from streamer.events import DEFAULT_ENDPOINT
 from streamer.logs import Logs
-from streamer.stopping import ENDED_AT_WILL, STOPPING
+from streamer.stopping import STOPPING
 
 __all__ = ["app", "main"]
 
@@ -261,7 +261,7 @@ def _emostream(
 ) -> None:
     if verbose:
         _LOGS.be_verbose()
-    STOPPING.unfinished = context.invoked_subcommand not in (None, *ENDED_AT_WILL)
+    STOPPING.begin(context.invoked_subcommand)
     if context.invoked_subcommand is not None:
         return
     from streamer.session import run_session

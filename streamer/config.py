@@ -59,14 +59,17 @@ class StreamConfig:
     @property
     def wanted(self) -> tuple[Literal["audio", "video"], ...]:
         """What it is to watch and to hear, as far as the options tell."""
-        given: dict[Literal["audio", "video"], str | None] = {"audio": self.mic, "video": self.camera}
-        return tuple(modality for modality, source in given.items() if source != "none")
+        return tuple(modality for modality, source in self._given.items() if source != "none")
 
     @property
     def from_browser(self) -> tuple[Literal["audio", "video"], ...]:
         """What whoever has the live page open gives."""
-        given: dict[Literal["audio", "video"], str | None] = {"audio": self.mic, "video": self.camera}
-        return tuple(modality for modality, source in given.items() if BROWSER in (source, self.input))
+        return tuple(modality for modality, source in self._given.items() if BROWSER in (source, self.input))
+
+    @property
+    def _given(self) -> dict[Literal["audio", "video"], str | None]:
+        """By modality, unless `input` gives both."""
+        return {"audio": self.mic, "video": self.camera}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,11 +7,10 @@ import signal
 import threading
 import time
 
-__all__ = ["ENDED_AT_WILL", "STOPPING", "Stopping"]
+__all__ = ["STOPPING", "Stopping"]
 
-ENDED_AT_WILL = ("listen", "engines")
-"""Commands of which a signal is a usual end, as of a session: what `engines` has not built, the next one builds."""
-
+# Commands of which a signal is a usual end, as of a session: what `engines` has not built, the next session builds.
+_ENDED_AT_WILL = ("listen", "engines")
 _SIGNALS = ("SIGINT", "SIGHUP", "SIGTERM")
 _WITHIN_S = 1.5  # for a session to end by itself
 _CURSOR_S = 0.1
@@ -31,13 +30,12 @@ class Stopping:
 
     Attributes:
         asked: whether a signal has come.
-        unfinished: whether what is ended by it lacks what it was started for.
     """
 
     def __init__(self) -> None:
         """Leave the signals alone until `listen`."""
         self.asked = False
-        self.unfinished = False
+        self._unfinished = False
         self._number = 0
         self._session: threading.Event | None = None
         self._lock = threading.Lock()
@@ -55,6 +53,10 @@ class Stopping:
             if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                 signal.signal(number, lambda *_: None)
 
+    def begin(self, command: str | None) -> None:
+        """What is ended from now on: a command by its name, or a session, which has none."""
+        self._unfinished = command is not None and command not in _ENDED_AT_WILL
+
     def hand_to(self, session: threading.Event) -> None:
         """Set `session` when a signal comes, instead of leaving at once."""
         with self._lock:
@@ -63,7 +65,7 @@ class Stopping:
     @property
     def code(self) -> int:
         """Exit code of the process once a signal has come."""
-        return 128 + self._number if self.unfinished else 0
+        return 128 + self._number if self._unfinished else 0
 
     def _watch(self, reading: int) -> None:
         numbers = {getattr(signal, name, None) for name in _SIGNALS}

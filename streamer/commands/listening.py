@@ -84,7 +84,7 @@ def _print_events(
         if isinstance(event, (Gap, SessionStarted)):
             if isinstance(event, SessionStarted):
                 trained.pop(event.stream, None)
-            _say(one_line(_notice_line(event)), sys.stderr if json_lines else sys.stdout)
+            _say(_notice_line(event), sys.stderr if json_lines else sys.stdout)
         elif isinstance(event, StatusEvent):
             if until_end and event.state == "ended":
                 return
@@ -94,14 +94,21 @@ def _print_events(
                     _say(f"warning: stream {event.stream}: {UNTRAINED}", sys.stderr)
                     warned = True
         else:
-            line = event_line(event, trained=trained.get(event.stream, True))
-            _say(events.message.decode() if json_lines else one_line(line), sys.stdout)
+            if json_lines:
+                _print(events.message.decode(), sys.stdout)
+            else:
+                _say(event_line(event, trained=trained.get(event.stream, True)), sys.stdout)
             printed += 1
             if cursor is not None:
                 write_cursors(cursor, events.cursors.values())
 
 
 def _say(line: str, file: TextIO) -> None:
+    """Print a line for people; what other programs sent must not steer their terminal."""
+    _print(one_line(line), file)
+
+
+def _print(line: str, file: TextIO) -> None:
     print(line, file=file, flush=True)
 
 

@@ -53,8 +53,10 @@ class MetricsServer:
         host = self._address.host
         handler = _Handler.factory(self._registry)
         handler.timeout = _REQUEST_S  # type: ignore[attr-defined]
-        self._server = self._address.bind("metrics", "metrics", lambda family, where: _Server(family, where, handler))
-        self._server.of_this_machine_alone = self._address.is_loopback
+        alone = self._address.is_loopback
+        self._server = self._address.bind(
+            "metrics", "metrics", lambda family, where: _Server(family, where, handler, of_this_machine_alone=alone)
+        )
         threading.Thread(target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True).start()
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{self._server.server_port}/metrics"
         _log.info("metrics on %s", self.url)
@@ -85,9 +87,9 @@ class _Handler(MetricsHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, family: int, where: Any, handler: Any) -> None:
+    def __init__(self, family: int, where: Any, handler: Any, *, of_this_machine_alone: bool) -> None:
         self.address_family = family
-        self.of_this_machine_alone = True
+        self.of_this_machine_alone = of_this_machine_alone
         self._free = threading.BoundedSemaphore(_MOST)
         super().__init__(where, handler)
 
