@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from benchmarks.calm import ClipCalm, clip_calm
 from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_CLIPS, REAL_DATA, VIDEO_SUFFIXES
-from benchmarks.tables import shown_path, today, write_json, write_text
+from benchmarks.tables import shown_path, today, write_report
 from engines.bundle import Bundle
 from engines.errors import ConfigError, EmostreamError
 from engines.starter import STARTER
@@ -80,11 +81,7 @@ def _accuracy(
     for missing in (each for each in (voices, clips) if not each.is_dir()):
         raise ConfigError(f"{missing} is no folder; name your copy: see --help")
     result = measure(voices, faces, clips, bundle, work)
-    write_json(output / f"{name}.json", result)
-    write_text(output / f"{name}.md", markdown(result, f"{name}.png"))
-    plot(result, output / f"{name}.png")
-    print(markdown(result, f"{name}.png"))
-    print(f"written: {output / name}.md, .json, .png")
+    write_report(output, name, result, markdown(result, f"{name}.png"), partial(plot, result))
 
 
 def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) -> Report:

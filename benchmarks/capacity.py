@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from benchmarks.latency_report import problems
 from benchmarks.machine import Machine
 from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import Session, run_sessions
-from benchmarks.tables import Summary, figure, markdown_table, today, write_json, write_text
+from benchmarks.tables import Summary, figure, markdown_table, today, write_report
 from engines.bundle import Bundle
 from engines.errors import EngineError
 from trainer.networks.presets import PRESETS
@@ -135,11 +136,7 @@ def _capacity(
         trials=trials,
     )
     name = name or f"capacity-{manifest.preset}-{used.get('name', engine)}-{used.get('precision', precision)}"
-    write_json(output / f"{name}.json", result)
-    plot(result, output / f"{name}.png")
-    write_text(output / f"{name}.md", markdown(result, name))
-    print(markdown(result, name))
-    print(f"written: {output / name}.md, .json, .png")
+    write_report(output, name, result, markdown(result, name), partial(plot, result))
 
 
 def search(attempt: Callable[[int], Trial], most: int) -> list[Trial]:

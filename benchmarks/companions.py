@@ -20,10 +20,10 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from benchmarks.command import run_command
-from benchmarks.machine import Machine, load_average
+from benchmarks.machine import Machine, Measured, load_average
 from benchmarks.material import actor_clip, chosen_bundle
 from benchmarks.session import Session, free_port, run_sessions
-from benchmarks.tables import Summary, figure, markdown_table, today, write_json, write_text
+from benchmarks.tables import Summary, figure, markdown_table, today, write_report
 from streamer.web.token import stored_token
 
 __all__ = ["Report", "Way", "main", "markdown", "measure"]
@@ -59,14 +59,9 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Measured):
     """All ways, and what they were measured on."""
 
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
-    load_average: tuple[float, float, float]
     ways: dict[str, Way]
 
 
@@ -79,10 +74,7 @@ def _companions(
 ) -> None:
     options = ["--seconds", f"{seconds:g}", "--rounds", str(rounds)]
     result = measure(seconds, rounds, command=shlex.join(["python", "-m", "benchmarks.companions", *options]))
-    write_json(output / f"{name}.json", result)
-    write_text(output / f"{name}.md", markdown(result))
-    print(markdown(result))
-    print(f"written: {output / name}.md, .json")
+    write_report(output, name, result, markdown(result))
 
 
 def measure(seconds: float, rounds: int, *, command: str) -> Report:
@@ -120,12 +112,6 @@ def measure(seconds: float, rounds: int, *, command: str) -> Report:
 
 def markdown(report: Report) -> str:
     """The report as text."""
-    setting = [
-        ("date", report.date),
-        *report.machine.rows(),
-        ("load average at start", "{} (1 min), {} (5 min), {} (15 min)".format(*report.load_average)),
-        ("command", f"`{report.command}`"),
-    ]
     rows = [
         (
             way,
@@ -141,7 +127,7 @@ def markdown(report: Report) -> str:
         "One stream of 640 x 480 at 30 fps with sound, live; one figure for each round.",
         markdown_table(head, rows),
         "## What was run",
-        markdown_table(("what", "value"), setting),
+        markdown_table(("what", "value"), report.setting()),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

@@ -23,7 +23,7 @@ import typer
 from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.material import actor_clip, untrained_bundle
-from benchmarks.tables import figure, markdown_table, today, write_json, write_text
+from benchmarks.tables import figure, markdown_table, today, write_report
 from engines.backends.base import Batch, Engine
 from engines.backends.onnxruntime import OnnxRuntimeEngine
 from engines.backends.openvino import OpenVinoEngine, cpu_has_bf16
@@ -136,10 +136,7 @@ def _compare(
         faces=compare(_face_ways(clip, fer), max(1, rounds // 5)),
     )
     name = name or f"compare-{preset}"
-    write_json(output / f"{name}.json", result)
-    write_text(output / f"{name}.md", markdown(result))
-    print(markdown(result))
-    print(f"written: {output / name}.md, .json")
+    write_report(output, name, result, markdown(result))
 
 
 def compare(ways: dict[str, Opened], rounds: int) -> list[Cost]:

@@ -12,7 +12,7 @@ import typer
 from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
-from benchmarks.tables import markdown_table, shown_path, today, write_json, write_text
+from benchmarks.tables import markdown_table, shown_path, today, write_report
 from engines.bundle import Bundle
 from engines.compile.numerics import HEADROOM, Numerics, examine
 from engines.errors import ConfigError
@@ -77,10 +77,7 @@ def _fp16(
     options += [] if every == 1 else ["--every", str(every)]
     result = measure(bundle, files, shlex.join(["python", "-m", "benchmarks.fp16", *options]))
     name = name or f"fp16-{result.bundle['preset']}"
-    write_json(output / f"{name}.json", result)
-    write_text(output / f"{name}.md", markdown(result))
-    print(markdown(result))
-    print(f"written: {output / name}.md, .json")
+    write_report(output, name, result, markdown(result))
 
 
 def measure(bundle: Path, files: list[Path], command: str) -> Report:

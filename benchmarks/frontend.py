@@ -17,10 +17,10 @@ import typer
 
 from benchmarks.command import run_command
 from benchmarks.frontend_cost import HEIGHT, PER_SECOND, WIDTH, ClipCost, clip_cost, warm_up
-from benchmarks.machine import Machine, load_average
+from benchmarks.machine import Machine, Measured, load_average
 from benchmarks.material import actor_clip
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
-from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_json, write_text
+from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_report
 from engines.errors import ConfigError
 
 __all__ = ["Report", "main", "markdown", "measure"]
@@ -42,14 +42,9 @@ _OTHERS = {"mel": "log-Mel and deltas, a segment", "voice": "voice activity, a c
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Measured):
     """All clips, and what they were measured on."""
 
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
-    load_average: tuple[float, float, float]
     clips: list[ClipCost]
 
 
@@ -72,10 +67,7 @@ def _frontend(
         clip or real or [actor_clip(seconds)],
         command=shlex.join(["python", "-m", "benchmarks.frontend", *options]),
     )
-    write_json(output / f"{name}.json", result)
-    write_text(output / f"{name}.md", markdown(result))
-    print(markdown(result))
-    print(f"written: {output / name}.md, .json")
+    write_report(output, name, result, markdown(result))
 
 
 def measure(clips: list[Path], *, command: str) -> Report:
@@ -100,17 +92,10 @@ def measure(clips: list[Path], *, command: str) -> Report:
 
 def markdown(report: Report) -> str:
     """The report as text."""
-    setting = [
-        ("date", report.date),
-        *report.machine.rows(),
-        ("load average at start", "{} (1 min), {} (5 min), {} (15 min)".format(*report.load_average)),
-        ("threads of OpenCV", "1"),
-        ("command", f"`{report.command}`"),
-    ]
     rates = ", ".join(f"{rate:.4g} of {part}" for part, rate in PER_SECOND.items())
     parts = [
         "# Front end",
-        markdown_table(("what", "value"), setting),
+        markdown_table(("what", "value"), report.setting(("threads of OpenCV", "1"))),
         "## Video, milliseconds",
         "Viola-Jones, the tracker and the alignment; decoding and resizing are not in it. Frames are resized to "
         f"{WIDTH} pixels wide, without bars, and the middle {HEIGHT} rows are kept of those that are higher. A "

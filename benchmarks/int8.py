@@ -17,7 +17,7 @@ import typer
 from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_DATA
-from benchmarks.tables import figure, markdown_table, shown_path, today, write_json, write_text
+from benchmarks.tables import figure, markdown_table, shown_path, today, write_report
 from engines.bundle import Bundle
 from engines.compile.int8_build import LEAST_UNCHANGED, MOST_RECALL_LOST, Example, build_int8
 from engines.compile.int8_cache import Int8Cache, Int8Report
@@ -105,10 +105,8 @@ def _int8(
         int8=made.report,
     )
     name = name or f"int8-{loaded.manifest.preset}"
-    write_json(output / f"{name}.json", replace(result, int8=msgspec.to_builtins(made.report)))
-    write_text(output / f"{name}.md", markdown(result))
-    print(markdown(result))
-    print(f"written: {output / name}.md, .json")
+    plain = replace(result, int8=msgspec.to_builtins(made.report))
+    write_report(output, name, plain, markdown(result))
 
 
 def markdown(result: Report) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from benchmarks.latency_plot import plot
 from benchmarks.latency_report import LATENCY_STAGES, Report, report
 from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import run_session
-from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_json, write_text
+from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_report
 from engines.bundle import Bundle
 from trainer.networks.presets import PRESETS
 
@@ -71,11 +72,7 @@ def _latency(
     )
     used = result.engine
     name = name or f"latency-{result.bundle['preset']}-{used['name']}-{used['precision']}"
-    write_json(output / f"{name}.json", result)
-    plot(result, output / f"{name}.png")
-    write_text(output / f"{name}.md", markdown(result, name))
-    print(markdown(result, name))
-    print(f"written: {output / name}.md, .json, .png")
+    write_report(output, name, result, markdown(result, name), partial(plot, result))
     for problem in result.problems:
         print(f"not clean: {problem}", file=sys.stderr)
     raise typer.Exit(0 if result.clean else 1)

@@ -14,7 +14,7 @@ import psutil
 
 from trainer.cores import usable_cores
 
-__all__ = ["SETTLE_S", "Machine", "load_average"]
+__all__ = ["SETTLE_S", "Machine", "Measured", "load_average"]
 
 SETTLE_S = 1.0  # of rest, or of warming up, before anything is measured
 
@@ -70,6 +70,31 @@ class Machine:
             ("system", f"{self.system}, {self.python}"),
             ("versions", ", ".join(f"{name} {number}" for name, number in self.versions.items())),
             ("thread variables", ", ".join(f"{name}={value}" for name, value in self.variables.items()) or "none set"),
+        ]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What every report begins with: of which benchmark it is, when it ran, by which command, and on what.
+
+    Attributes:
+        load_average: over 1, 5 and 15 minutes, before the start.
+    """
+
+    benchmark: str
+    date: str
+    command: str
+    machine: Machine
+    load_average: tuple[float, float, float]
+
+    def setting(self, *more: tuple[str, str]) -> list[tuple[str, str]]:
+        """It as rows of a table, with what else is to be known of the machine."""
+        return [
+            ("date", self.date),
+            *self.machine.rows(),
+            ("load average at start", "{} (1 min), {} (5 min), {} (15 min)".format(*self.load_average)),
+            *more,
+            ("command", f"`{self.command}`"),
         ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,7 +12,17 @@ from typing import Any
 
 from engines.errors import PublishError
 
-__all__ = ["Summary", "figure", "markdown_table", "quantile", "shown_path", "today", "write_json", "write_text"]
+__all__ = [
+    "Summary",
+    "figure",
+    "markdown_table",
+    "quantile",
+    "shown_path",
+    "today",
+    "write_json",
+    "write_report",
+    "write_text",
+]
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,20 @@ def write_json(file: Path, report: Any) -> None:
     """
     content = dict(report) if isinstance(report, Mapping) else asdict(report)
     write_text(file, json.dumps(content, indent=1) + "\n")
+
+
+def write_report(folder: Path, name: str, report: Any, text: str, plot: Callable[[Path], object] | None = None) -> None:
+    """Write NAME.json, NAME.md and, where there is something to plot, NAME.png; print the text and what was written.
+
+    Raises:
+        PublishError: a file can't be written.
+    """
+    write_json(folder / f"{name}.json", report)
+    if plot is not None:
+        plot(folder / f"{name}.png")
+    write_text(folder / f"{name}.md", text)
+    print(text)
+    print(f"written: {folder / name}.md, .json{'' if plot is None else ', .png'}")
 
 
 def write_text(file: Path, text: str) -> None:

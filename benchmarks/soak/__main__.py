@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from benchmarks.soak.plot import plot
 from benchmarks.soak.report import LARGEST_GROWTH, Delivery, Growth, Report, delivery_of, growth_of, markdown
 from benchmarks.soak.server import FaultyServer
 from benchmarks.soak.usage import UsageSampler
-from benchmarks.tables import Summary, today, write_json, write_text
+from benchmarks.tables import Summary, today, write_report
 from engines.errors import EmostreamError, EngineError
 
 _HELP = """Run two streams for a while with faults at random moments, and see whether anything is lost or grows.
@@ -127,11 +128,7 @@ def _soak(
         usage=usage.samples,
         latencies=[(at, ms) for at, ms in listener.latencies if at >= begun],
     )
-    write_json(output / f"{name}.json", report)
-    plot(report, output / f"{name}.png")
-    write_text(output / f"{name}.md", markdown(report, name))
-    print(markdown(report, name))
-    print(f"written: {output / name}.md, .json, .png")
+    write_report(output, name, report, markdown(report, name), partial(plot, report))
     if problems:
         raise EmostreamError("; ".join(problems))
 
