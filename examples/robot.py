@@ -2,6 +2,7 @@
 
 import sys
 
+from engines.errors import EmostreamError
 from streamer.client import Subscriber
 from streamer.events import EmotionEvent
 
@@ -15,10 +16,13 @@ def act(gesture: str) -> None:
 
 
 mood, lasted = None, 0
-with Subscriber(*sys.argv[1:2]) as events:
-    for event in events:
-        if isinstance(event, EmotionEvent):
-            lasted = lasted + 1 if event.label == mood else 1
-            mood = event.label
-            if lasted == SEGMENTS and mood in GESTURES:
-                act(GESTURES[mood])
+try:
+    with Subscriber(*sys.argv[1:2]) as events:
+        for event in events:
+            if isinstance(event, EmotionEvent):
+                lasted = lasted + 1 if event.label == mood else 1
+                mood = event.label
+                if lasted == SEGMENTS and mood in GESTURES:
+                    act(GESTURES[mood])
+except (EmostreamError, KeyboardInterrupt) as error:
+    sys.exit(str(error))

@@ -2,6 +2,7 @@
 
 import sys
 
+from engines.errors import EmostreamError
 from streamer.client import Gap, SessionStarted, Subscriber
 from streamer.events import EmotionEvent, UtteranceEvent
 
@@ -21,4 +22,7 @@ def main(endpoint: str = "tcp://127.0.0.1:5557", stream: str | None = None) -> N
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    try:
+        main(*sys.argv[1:3])
+    except (EmostreamError, KeyboardInterrupt) as error:
+        sys.exit(str(error))

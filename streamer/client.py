@@ -85,8 +85,7 @@ class Subscriber:
         """
         if stream is not None:
             check_stream_name(stream)
-        if timeout is not None and not timeout >= 0.0:
-            raise ConfigError(f"timeout is {timeout}, expected seconds from 0 on, or None")
+        _check_timeout(timeout)
         cursors = [cursor] if isinstance(cursor, Cursor) else list(cursor or ())
         if wrong := [each for each in cursors if not isinstance(each, Cursor)]:
             raise ConfigError(f"the cursor is {wrong[0]!r}, expected a Cursor; Cursor.from_dict reads what was stored")
@@ -115,10 +114,12 @@ class Subscriber:
             timeout: How long to wait, seconds; None takes the subscriber's own.
 
         Raises:
+            ConfigError: The timeout is not valid.
             TimeoutError: Nothing came in time.
             EventError: A message came that is not an event; the next call goes on behind it.
             RuntimeError: The subscriber isn't open.
         """
+        _check_timeout(timeout)
         limit = self._timeout if timeout is None else timeout
         deadline = math.inf if limit is None else time.monotonic() + limit
         pending = self._following.pending
@@ -211,3 +212,8 @@ class Subscriber:
         self._following.take(decode(frames[1]), frames[1])
         if self._replay is not None and not self._following.listening:
             self._replay.abandon()  # what is missing goes before what may have come
+
+
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is not None and not timeout >= 0.0:
+        raise ConfigError(f"timeout is {timeout}, expected seconds from 0 on, or None")

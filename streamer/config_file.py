@@ -107,7 +107,7 @@ def _read(path: Path) -> ConfigFile:
 
 
 def _stream(path: Path, name: str, table: dict[str, Any]) -> StreamConfig:
-    where = f"configuration {path}, stream {name}"
+    where = f"configuration {path}, stream {name or repr(name)}"
     _check(where, table, STREAM_OPTIONS)
     values = {option.replace("-", "_"): value for option, value in table.items()}
     for device in ("camera", "mic"):

@@ -8,36 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from engines.errors import ConfigError, PublishError
-from engines.files import is_same_file
+from engines.errors import PublishError
+from engines.files import check_target
 
-__all__ = ["check_target", "whole_file"]
+__all__ = ["whole_file"]
 
 _POLL_S = 0.1
 _GRACE_S = 0.8  # to end by itself; the process has 1.5 s
-
-
-def check_target(target: Path, *, force: bool, source: Path | None = None) -> None:
-    """Refuse a file that may not be written, before any work is done for it.
-
-    Args:
-        target: the file to come.
-        force: whether it may replace another one.
-        source: what is read, which is never replaced.
-
-    Raises:
-        ConfigError: it is the source, or is there already.
-        PublishError: its folder is missing, or can't be written.
-    """
-    if source is not None and is_same_file(target, source):
-        raise ConfigError(f"{target} is what is read; name another file")
-    if target.is_dir():
-        raise ConfigError(f"{target} is a folder; name a file")
-    if not force and os.path.lexists(target):
-        raise ConfigError(f"{target} is there already; name another file, or say --force to replace it")
-    if not os.access(target.parent, os.W_OK):
-        reason = "Permission denied" if target.parent.is_dir() else "there is no such folder"
-        raise PublishError(f"can't write {target}: {reason}; name a file in a folder that you may write to")
 
 
 @contextmanager

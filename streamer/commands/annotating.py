@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from engines.errors import ConfigError
+from engines.files import check_target
 from engines.starter import STARTER
 from streamer.annotating.eaf import write_eaf
 from streamer.annotating.video import recognise_faces, write_video
@@ -18,7 +19,7 @@ from streamer.recorded.events_file import Take
 from streamer.recorded.source import EVENTS_SUFFIXES, EventsSource, events_source
 from streamer.recorded.timeline import Timeline, TimelineBuilder
 from streamer.stopping import STOPPING
-from streamer.whole_file import check_target, whole_file
+from streamer.whole_file import whole_file
 
 __all__ = ["SUFFIXES", "annotate"]
 

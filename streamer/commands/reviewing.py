@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from engines.errors import ConfigError
+from engines.files import check_target
 from streamer.commands.progress import length_of, showing
 from streamer.events import EmotionEvent
 from streamer.recorded.clip import ClipOptions, StoppedError, recognise, recognizer_of
@@ -20,7 +21,7 @@ from streamer.review.figures import Row
 from streamer.review.heads import ask_heads, heads_of
 from streamer.review.report_page import GENERATOR, Report, render
 from streamer.stopping import STOPPING
-from streamer.whole_file import check_target, whole_file
+from streamer.whole_file import whole_file
 
 __all__ = ["review"]
 

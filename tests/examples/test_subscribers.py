@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -95,3 +96,17 @@ def test_what_was_missed_is_said(subscriber: list[object]):
         program.wait_for(lambda: any("missed" in line for line in (*program.lines, *program.errors)))
     said = [line.replace(":", "") for line in (*program.lines, *program.errors) if "missed" in line]
     assert said == ["desk missed 2 events"]
+
+
+@pytest.mark.parametrize("example", ["subscribe.py", "robot.py"])
+def test_a_wrong_endpoint_and_ctrl_c_are_no_traceback(example: str, events: list[Result]):
+    command = [sys.executable, EXAMPLES / example]
+    done = subprocess.run([*command, "nonsense"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("can't subscribe to 'nonsense'")
+    assert len(done.stderr.splitlines()) == 1
+    with Broadcast(events) as broadcast, running(*command, broadcast.endpoint) as program:
+        program.wait_for(lambda: program.lines)
+        program.process.send_signal(signal.SIGINT)
+        assert program.process.wait(10) == 1
+    assert not any(program.errors)

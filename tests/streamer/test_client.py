@@ -273,6 +273,13 @@ def test_bad_options_are_refused(options, message):
         Subscriber(**options)
 
 
+def test_bad_timeouts_are_refused(bare):
+    with Subscriber(bare.endpoint) as events:
+        for timeout in (-1.0, float("nan")):
+            with pytest.raises(ConfigError, match=f"timeout is {timeout}, expected seconds from 0 on, or None"):
+                events.receive(timeout)
+
+
 def test_a_bad_stream_name_is_refused():
     with pytest.raises(ConfigError, match="stream name"):
         Subscriber(stream="Desk")

@@ -154,6 +154,7 @@ def test_a_fleet_ends_when_it_is_asked_to(tmp_path, bundle_folder, voices):
         ),
         ("[streams.desk]\ncamera = true", "stream desk: camera is True, expected int or str"),
         ('[streams."My Desk"]\ncamera = 0', "My Desk"),
+        ('[streams.""]\ncamera = 0', "stream '': stream name '' is not valid: use 1 to 64 of a-z"),
         ('[streams.desk]\ncamera = 0\ninput = "x.mp4"', "stream desk: --input brings its own picture and sound"),
         ("camera = 0\n[streams.desk]\nmic = 1", "holds camera beside its streams; move it into the table of a stream"),
         ('av-offset-ms = 9e9\ninput = "x.mp4"', "--av-offset-ms is 9000000000.0, expected -2000 to 2000"),

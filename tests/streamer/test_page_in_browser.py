@@ -26,6 +26,8 @@ from tests.programs import chromium
 from tests.streamer.paging import served, watch
 from tests.streamer.running import demo_clip, emotions, events_of
 
+expect.set_options(timeout=20_000)  # ms, for machines with much else to do
+
 SOUND_RATE = 48_000
 STARTS_S = (0.0, 0.1, 0.2)  # of the 0.3 s from one segment to the next
 SIZES = {
@@ -202,12 +204,12 @@ def test_it_finds_its_way_back(clip, browser, tmp_path):
     keep(page, "page-lost")
     with served("--input", clip, web=where) as session:
         assert session.url == url
-        expect(page.locator("#connection")).to_have_text("Connected", timeout=20_000)
+        expect(page.locator("#connection")).to_have_text("Connected")
         wait_until(page, "/^[1-9] segments/.test(document.querySelector('.chart').getAttribute('aria-label'))")
         assert page.get_by_role("button", name="Use this device's").count() == 0
     expect(page.locator("#connection")).to_contain_text("emostream has ended")
     with served("--input", "browser", web=where):
-        expect(page.get_by_role("button", name="Use this device's camera and microphone")).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("button", name="Use this device's camera and microphone")).to_be_visible()
     page.close()
 
 

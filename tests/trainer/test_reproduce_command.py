@@ -146,3 +146,12 @@ def test_a_folder_that_holds_something_else_is_not_replaced(data, tmp_path):
     done = run(arguments(data, "rml", tmp_path / "report"))
     assert done.returncode == 1
     assert "thesis.tex" in done.stderr
+
+
+def test_a_place_that_can_keep_no_work_is_refused_before_any_work(data, tmp_path):
+    (tmp_path / "report.work").write_text("a file in its place")
+    done = run(arguments(data, "rml", tmp_path / "report"))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"kept in {tmp_path / 'report.work'}: {tmp_path / 'report.work'} is no folder; name another" in line
+    assert line.endswith("folder with --out")

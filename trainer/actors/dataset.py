@@ -22,7 +22,7 @@ from trainer.processes import each_in_processes
 __all__ = ["write_dataset"]
 
 _NOTE = ".emostream-actors.json"
-_SHORTEST_S = 1.0
+_SHORTEST_S, _LONGEST_S = 1.0, 600.0
 _MOST_SUBJECTS = 999  # what BAUM-1s's names have room for
 _ACTORS_PER_SEED = 1 << 10
 
@@ -59,7 +59,7 @@ def write_dataset(
         layout: one of `LAYOUTS`: "rml", "enterface05", "baum1s" or "csv".
         subjects: invented people, up to 999; with another seed they are others.
         takes: recordings of each person with each emotion.
-        seconds: mean length of a recording, a spoken turn with a short silence before and after; at least 1.
+        seconds: mean length of a recording, a spoken turn with a short silence before and after; 1 to 600.
         size: width and height of the pictures in pixels, both even.
         seed: of people and takes.
         jobs: processes.
@@ -102,8 +102,8 @@ def _check(layout: str, subjects: int, takes: int, seconds: float, size: tuple[i
         raise ConfigError(f"{subjects} subjects can't be drawn; give 1 to {_MOST_SUBJECTS}")
     if takes < 1:
         raise ConfigError(f"{takes} takes can't be drawn; give at least 1")
-    if not _SHORTEST_S <= seconds < float("inf"):
-        raise ConfigError(f"recordings of {seconds!r} seconds can't be spoken; give at least {_SHORTEST_S}")
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:
+        raise ConfigError(f"recordings of {seconds!r} seconds can't be spoken; give {_SHORTEST_S} to {_LONGEST_S}")
     if min(size) < 2 or size[0] % 2 or size[1] % 2:
         raise ConfigError(f"size {size[0]}x{size[1]} can't be encoded; give an even width and height")
     if seed < 0:

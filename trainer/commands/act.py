@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engines.errors import ConfigError
+from engines.errors import ConfigError, PublishError
+from engines.files import check_target
 
 __all__ = ["act"]
 
@@ -22,10 +23,13 @@ def act(
 
     if out.suffix != ".mp4":
         raise ConfigError(f"{out} does not end in .mp4, the one kind of file that is written; name it OUT.mp4")
+    check_target(out, force=True)
     beside = out.with_name(f".{out.name}.part.mp4")
     try:
         write_clip(beside, actor=actor, script=DEMO_SCRIPT * repeat)
         beside.replace(out)
+    except OSError as error:
+        raise PublishError(f"can't write {out}: {error.strerror}") from None
     finally:
         beside.unlink(missing_ok=True)
     typer.echo(f"Written to {out}.")

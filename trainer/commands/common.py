@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from trainer.training.compute import Compute
     from trainer.training.stages import Plan
 
-__all__ = ["Data", "command_line", "cut_segments", "plan_of", "prepared", "side_by_side", "train_extra"]
+__all__ = [
+    "Data",
+    "check_work",
+    "command_line",
+    "cut_segments",
+    "plan_of",
+    "prepared",
+    "side_by_side",
+    "train_extra",
+]
 
 _EXTRA = {
     "lightning",
@@ -90,6 +99,26 @@ def train_extra() -> Iterator[None]:
         raise ConfigError(
             f'training needs the package {missing}, which is not installed; pip install "emostream[train]"'
         ) from None
+
+
+def check_work(place: Path, option: str) -> None:
+    """Refuse a folder for unfinished trainings that can't be made, before hours of cutting and training.
+
+    Args:
+        place: the folder; need not be there.
+        option: which names it.
+
+    Raises:
+        ConfigError: it is a file or below one, or closed to the user.
+    """
+    there = next(each for each in (place, *place.parents) if os.path.lexists(each))
+    if not there.is_dir():
+        reason = f"{there} is no folder"
+    elif not os.access(there, os.W_OK):
+        reason = f"{there} is closed to you"
+    else:
+        return
+    raise ConfigError(f"unfinished work can't be kept in {place}: {reason}; name another folder with {option}")
 
 
 def command_line() -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from engines.errors import ConfigError
 from trainer.commands import options
-from trainer.commands.common import Data, plan_of, prepared, side_by_side, train_extra
+from trainer.commands.common import Data, check_work, plan_of, prepared, side_by_side, train_extra
 
 __all__ = ["fit"]
 
@@ -62,6 +62,8 @@ def fit(
         from trainer.fit import fit as fit_bundle
 
         refuse_existing(out.absolute())
+        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
+        check_work(place, "--work")
         console = Console(stderr=True)
         plan = plan_of(
             preset=preset,
@@ -78,7 +80,6 @@ def fit(
         )
         data = Data(dataset, root, labels, merge, modality, cache, face_model)
         _, corpus, _ = prepared(data, jobs, console)
-        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
         job = FitJob(
             corpus=corpus,
             plan=plan,

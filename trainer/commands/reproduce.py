@@ -15,7 +15,7 @@ from rich.console import Console
 
 from engines.errors import ConfigError
 from trainer.commands import options
-from trainer.commands.common import Data, command_line, plan_of, prepared, side_by_side, train_extra
+from trainer.commands.common import Data, check_work, command_line, plan_of, prepared, side_by_side, train_extra
 
 if TYPE_CHECKING:
     from trainer.estimate import Estimate
@@ -69,6 +69,8 @@ def reproduce(
 
         report = out or Path(f"reproduce-{dataset}")
         check_place(report)
+        work = report.absolute().with_name(f"{report.name}.work")
+        check_work(work, "--out")
         console = Console(stderr=True)
         plan = plan_of(
             preset=preset,
@@ -86,7 +88,6 @@ def reproduce(
         data = Data(dataset, root, labels, merge, modality, cache, face_model)
         found, corpus, _ = prepared(data, jobs, console)
         every = folds_of(replace(found.dataset, recordings=corpus.recordings))
-        work = report.absolute().with_name(f"{report.name}.work")
         runs = [
             FoldJob(corpus, fold, plan, work / _folder(number, fold.name), threads, keep_weights)
             for number, fold in enumerate(every[:folds], 1)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from trainer.commands import options
-from trainer.commands.common import cut_segments, side_by_side, train_extra
+from trainer.commands.common import check_work, cut_segments, side_by_side, train_extra
 from trainer.networks.presets import COMPACT
 
 __all__ = ["starter"]
@@ -43,11 +43,12 @@ def starter(
         from trainer.training.compute import Compute
 
         refuse_existing(out.absolute())
+        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
+        check_work(place, "--work")
         compute = Compute.best(precision)
         heard = read_voices(voices)
         check_faces(faces)
         console = Console(stderr=True)
-        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
         _, ravdess, _ = cut_segments(heard, cache, None, jobs, console)
         console.print(f"Training the starter; unfinished work is kept in {place}.")
         job = StarterJob(
