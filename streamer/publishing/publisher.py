@@ -3,7 +3,8 @@
 Who does what: any thread calls `Channel.publish`, which puts the event onto a bounded queue. The thread "publisher"
 alone takes events off it, lets their channel fill in what is known only at sending time, keeps them for the replay,
 sends, writes, and calls the listener; it owns the socket and the output from `start` on, and closes both when it ends.
-With the end of its context the replay ends, which has a thread and a socket of its own.
+With the end of its context the replay ends, which has a thread and a socket of its own; the thread "guard" looks at
+what clients send to both.
 """
 
 import logging
@@ -23,6 +24,7 @@ from streamer.events import Event, StatusEvent, encode, topic
 from streamer.keys import ServerKeys
 from streamer.publishing.binding import bind, check_reach
 from streamer.publishing.channel import Channel, Waiting
+from streamer.publishing.connection_guard import ConnectionGuard
 from streamer.publishing.event_store import EventStore
 from streamer.publishing.output import output_to
 from streamer.publishing.replay import ReplayServer
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 
 QUEUE_SIZE = 10_000
 PUT_TIMEOUT_S = 1.0
-END_REPLAY_S = 0.2
+END_THREAD_S = 0.2
+SUBSCRIPTIONS_BYTES = 1 << 18  # of one client
+REQUESTS_BYTES = 1 << 22
 
 logger = logging.getLogger("emostream")
 
@@ -78,6 +82,7 @@ class Publisher:
         self._replay = None if replay is None or self._store is None else ReplayServer(replay, self._store, keys)
         self._keys = keys
         self._authenticator: ThreadAuthenticator | None = None
+        self._guard: ConnectionGuard | None = None
         self._output = None if output is None else output_to(output, labels)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
@@ -112,6 +117,11 @@ class Publisher:
             self._stop_authenticator()
             context.destroy(linger=0)
             raise
+        allowances = {self._endpoint: SUBSCRIPTIONS_BYTES}
+        if self._replay is not None:
+            allowances[self._replay.endpoint] = REQUESTS_BYTES
+        self._guard = ConnectionGuard(allowances)
+        self._guard.start()
         self._bound_at = time.monotonic()
         self._open = True
         # Starting a thread is the full memory barrier that ZeroMQ asks for when a socket changes hands.
@@ -223,7 +233,9 @@ class Publisher:
             self._stop_authenticator()
             context.term()
             if self._replay is not None:
-                self._replay.join(END_REPLAY_S)
+                self._replay.join(END_THREAD_S)
+            if self._guard is not None:
+                self._guard.stop(END_THREAD_S)
             if self._output is not None:
                 self._output.close()
 

@@ -4,7 +4,7 @@ Who does what: the publisher's thread alone appends to the `EventStore`. The thr
 it, and owns the ROUTER socket from `start` on; `replay_protocol` tells what it speaks. Neither waits for the other.
 
 No client makes it larger: of each, 16 requests wait, which are read frame by frame, and 2 replies, beyond which they
-are dropped. ZeroMQ leaves one thing unbounded, a message whose frames never end; against who sends it there are keys.
+are dropped. A message whose frames never end grows inside ZeroMQ, until the `ConnectionGuard` cuts off who sends it.
 """
 
 from __future__ import annotations
