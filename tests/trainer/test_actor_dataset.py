@@ -133,7 +133,7 @@ def test_the_quirks_of_the_real_layouts() -> None:
         ({"subjects": 0}, "0 subjects can't be drawn; give 1 to 999"),
         ({"subjects": 1000}, "1000 subjects can't be drawn"),
         ({"takes": 0}, "0 takes can't be drawn; give at least 1"),
-        ({"seconds": 0.5}, r"recordings of 0.5 seconds can't be spoken; give at least 1.0"),
+        ({"seconds": 0.5}, r"recordings of 0.5 seconds can't be spoken; give 1.0 to 600.0"),
         ({"seconds": float("nan")}, "recordings of nan seconds"),
         ({"size": (63, 48)}, "size 63x48 can't be encoded; give an even width and height"),
         ({"seed": -1}, "seed -1 can't be used; give 0 or more"),
