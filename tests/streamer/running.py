@@ -56,11 +56,11 @@ def one_line_error(done: subprocess.CompletedProcess[str]) -> str:
     return errors[0]
 
 
-def demo_clip(folder: Path, seconds: float | None = None) -> Path:
-    """The synthetic actor's clip."""
+def demo_clip(folder: Path, seconds: float | None = None, *, repeat: int = 1) -> Path:
+    """The synthetic actor's clip of 11.8 s, or as many seconds of joy."""
     from trainer.actors.clip import DEMO_SCRIPT, Line, write_clip
 
-    script = DEMO_SCRIPT if seconds is None else (Line("joy", seconds),)
+    script = DEMO_SCRIPT * repeat if seconds is None else (Line("joy", seconds),)
     file = folder / "demo.mp4"
     write_clip(file, actor=1, script=script)
     return file

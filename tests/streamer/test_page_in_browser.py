@@ -66,6 +66,12 @@ def clip(tmp_path_factory):
     return demo_clip(tmp_path_factory.mktemp("clip"))
 
 
+@pytest.fixture(scope="module")
+def play(tmp_path_factory):
+    """A clip of 47 s, for a session that lasts while pages are looked at."""
+    return demo_clip(tmp_path_factory.mktemp("play"), repeat=4)
+
+
 @contextmanager
 def opened(context: Browser | BrowserContext, url: str, **options: object) -> Iterator[Page]:
     """The page; it may complain of nothing, and ask no other host."""
@@ -101,14 +107,14 @@ def violations(page: Page) -> list[str]:
     return [f"{each['id']}: {node['html'][:120]}" for each in found for node in each["nodes"]]
 
 
-def test_the_page_shows_what_the_events_say(clip, browser):
+def test_the_page_shows_what_the_events_say(play, browser):
     events: list[dict] = []
 
     def take(payload: str | bytes) -> None:
         if isinstance(payload, str) and (told := json.loads(payload))["type"] == "emotion":
             events.append(told)
 
-    with served("--input", clip) as session:
+    with served("--input", play) as session:
         page = browser.new_page(**SIZES["light"])
         page.on("websocket", lambda ws: ws.on("framereceived", take))
         page.goto(session.url)
@@ -149,8 +155,8 @@ def percent(scores: dict[str, float], label: str) -> str:
     return f"{round_half_up(100 * scores[label])} %"
 
 
-def test_it_is_fit_for_all(clip, browser):
-    with served("--input", clip) as session, ExitStack() as pages:
+def test_it_is_fit_for_all(play, browser):
+    with served("--input", play) as session, ExitStack() as pages:
         for size, options in SIZES.items():
             page = pages.enter_context(opened(browser, session.url, **options))
             expect(page.locator(".label")).not_to_have_text("-")
@@ -162,9 +168,9 @@ def test_it_is_fit_for_all(clip, browser):
             assert violations(page) == []
 
 
-def test_a_fleet_and_the_keyboard(clip, browser, tmp_path):
+def test_a_fleet_and_the_keyboard(play, browser, tmp_path):
     fleet = tmp_path / "fleet.toml"
-    fleet.write_text(f'[streams.desk]\ninput = "{clip}"\n[streams.door]\ncamera = "{clip}"\nmic = "none"\n')
+    fleet.write_text(f'[streams.desk]\ninput = "{play}"\n[streams.door]\ncamera = "{play}"\nmic = "none"\n')
     with served("--config", fleet) as session, opened(browser, session.url, **SIZES["dark"]) as page:
         expect(page.locator(".card")).to_have_count(2)
         expect(page.locator(".picture.has")).to_have_count(2)
@@ -191,18 +197,18 @@ def test_a_fleet_and_the_keyboard(clip, browser, tmp_path):
         wait_until(page, f"document.querySelector('.figures').innerText !== {json.dumps(before)}")
 
 
-def test_it_finds_its_way_back(clip, browser, tmp_path):
+def test_it_finds_its_way_back(play, browser, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         where = f"127.0.0.1:{free.getsockname()[1]}"
-    with served("--input", clip, web=where) as session:
+    with served("--input", play, web=where) as session:
         url = session.url
         page = browser.new_page()
         page.goto(url)
         expect(page.locator(".label")).not_to_have_text("-")
     expect(page.locator("#connection")).to_contain_text("trying again")
     keep(page, "page-lost")
-    with served("--input", clip, web=where) as session:
+    with served("--input", play, web=where) as session:
         assert session.url == url
         expect(page.locator("#connection")).to_have_text("Connected")
         wait_until(page, "/^[1-9] segments/.test(document.querySelector('.chart').getAttribute('aria-label'))")
