@@ -82,7 +82,6 @@ class Publisher:
         self._replay = None if replay is None or self._store is None else ReplayServer(replay, self._store, keys)
         self._keys = keys
         self._authenticator: ThreadAuthenticator | None = None
-        self._guard: ConnectionGuard | None = None
         self._output = None if output is None else output_to(output, labels)
         self._high_water_mark = high_water_mark
         self._linger_ms = linger_ms
@@ -120,12 +119,12 @@ class Publisher:
         allowances = {self._endpoint: SUBSCRIPTIONS_BYTES}
         if self._replay is not None:
             allowances[self._replay.endpoint] = REQUESTS_BYTES
-        self._guard = ConnectionGuard(allowances)
-        self._guard.start()
+        guard = ConnectionGuard(allowances)
+        guard.start()
         self._bound_at = time.monotonic()
         self._open = True
         # Starting a thread is the full memory barrier that ZeroMQ asks for when a socket changes hands.
-        self._thread = threading.Thread(target=self._run, args=(context, socket), name="publisher", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(context, socket, guard), name="publisher", daemon=True)
         self._thread.start()
         if self._replay is not None:
             self._replay.start()
@@ -219,7 +218,9 @@ class Publisher:
                 logger.warning("the publisher's queue is full (%d events); dropping new events", QUEUE_SIZE)
             return roomy
 
-    def _run(self, context: "zmq.Context[zmq.Socket[bytes]]", socket: "zmq.Socket[bytes]") -> None:
+    def _run(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", socket: "zmq.Socket[bytes]", guard: ConnectionGuard
+    ) -> None:
         try:
             while (waiting := self._next()) is not None:
                 self._send(socket, waiting)
@@ -234,8 +235,7 @@ class Publisher:
             context.term()
             if self._replay is not None:
                 self._replay.join(END_THREAD_S)
-            if self._guard is not None:
-                self._guard.stop(END_THREAD_S)
+            guard.stop(END_THREAD_S)
             if self._output is not None:
                 self._output.close()
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Data",
-    "check_work",
     "command_line",
     "cut_segments",
     "plan_of",
     "prepared",
     "side_by_side",
     "train_extra",
+    "work_place",
 ]
 
 _EXTRA = {
@@ -101,23 +101,25 @@ def train_extra() -> Iterator[None]:
         ) from None
 
 
-def check_work(place: Path, option: str) -> None:
-    """Refuse a folder for unfinished trainings that can't be made, before hours of cutting and training.
+def work_place(out: Path, option: str, given: Path | None = None) -> Path:
+    """The folder for unfinished trainings, which is refused before hours of cutting and training if it can't be made.
 
     Args:
-        place: the folder; need not be there.
-        option: which names it.
+        out: what is made in the end.
+        option: which names another folder.
+        given: by the user, instead of OUT.work.
 
     Raises:
         ConfigError: it is a file or below one, or closed to the user.
     """
+    place = given or out.absolute().with_name(f"{out.absolute().name}.work")
     there = next(each for each in (place, *place.parents) if os.path.lexists(each))
     if not there.is_dir():
         reason = f"{there} is no folder"
     elif not os.access(there, os.W_OK):
         reason = f"{there} is closed to you"
     else:
-        return
+        return place
     raise ConfigError(f"unfinished work can't be kept in {place}: {reason}; name another folder with {option}")
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from engines.errors import ConfigError
 from trainer.commands import options
-from trainer.commands.common import Data, check_work, plan_of, prepared, side_by_side, train_extra
+from trainer.commands.common import Data, plan_of, prepared, side_by_side, train_extra, work_place
 
 __all__ = ["fit"]
 
@@ -62,8 +62,7 @@ def fit(
         from trainer.fit import fit as fit_bundle
 
         refuse_existing(out.absolute())
-        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
-        check_work(place, "--work")
+        place = work_place(out, "--work", work)
         console = Console(stderr=True)
         plan = plan_of(
             preset=preset,

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from engines.errors import ConfigError
 from trainer.commands import options
-from trainer.commands.common import Data, check_work, command_line, plan_of, prepared, side_by_side, train_extra
+from trainer.commands.common import Data, command_line, plan_of, prepared, side_by_side, train_extra, work_place
 
 if TYPE_CHECKING:
     from trainer.estimate import Estimate
@@ -69,8 +69,7 @@ def reproduce(
 
         report = out or Path(f"reproduce-{dataset}")
         check_place(report)
-        work = report.absolute().with_name(f"{report.name}.work")
-        check_work(work, "--out")
+        work = work_place(report, "--out")
         console = Console(stderr=True)
         plan = plan_of(
             preset=preset,

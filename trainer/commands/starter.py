@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from trainer.commands import options
-from trainer.commands.common import check_work, cut_segments, side_by_side, train_extra
+from trainer.commands.common import cut_segments, side_by_side, train_extra, work_place
 from trainer.networks.presets import COMPACT
 
 __all__ = ["starter"]
@@ -43,8 +43,7 @@ def starter(
         from trainer.training.compute import Compute
 
         refuse_existing(out.absolute())
-        place = work or out.absolute().with_name(f"{out.absolute().name}.work")
-        check_work(place, "--work")
+        place = work_place(out, "--work", work)
         compute = Compute.best(precision)
         heard = read_voices(voices)
         check_faces(faces)
