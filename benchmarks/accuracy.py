@@ -21,10 +21,10 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_CLIPS, REAL_DATA, VIDEO_SUFFIXES
 from benchmarks.tables import shown_path, today, write_report
-from engines.bundle import Bundle
-from engines.errors import ConfigError, EmostreamError
-from engines.starter import STARTER
-from trainer.starter.findings import FINDINGS
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError, EmostreamError
+from emostream.engines.starter import STARTER
+from emostream.trainer.starter.findings import FINDINGS
 
 __all__ = ["Report", "main", "measure"]
 
@@ -99,7 +99,7 @@ def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) ->
     """
     fresh = work / "bundle"
     shutil.rmtree(fresh, ignore_errors=True)  # quickly made again of what is finished
-    command = [sys.executable, "-m", "trainer", "starter", str(voices), str(faces), str(fresh)]
+    command = [sys.executable, "-m", "emostream.trainer", "starter", str(voices), str(faces), str(fresh)]
     if code := subprocess.run([*command, "--work", str(work / "parts")], check=False).returncode:
         raise EmostreamError(f"emostream-train starter ended with code {code}; it says why above")
     figures = json.loads((work / "parts" / FINDINGS).read_text(encoding="utf-8"))

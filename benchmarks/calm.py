@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from engines.errors import EmostreamError
+from emostream.engines.errors import EmostreamError
 
 __all__ = ["ClipCalm", "changes_a_minute", "clip_calm"]
 
@@ -52,7 +52,7 @@ def clip_calm(clip: Path, bundle: Path) -> ClipCalm:
     Raises:
         EmostreamError: emostream failed, or took too long.
     """
-    command = [sys.executable, "-m", "streamer", "--input", str(clip), "--bundle", str(bundle), "--fast"]
+    command = [sys.executable, "-m", "emostream", "--input", str(clip), "--bundle", str(bundle), "--fast"]
     command += ["--output", "-", "--publish", "tcp://127.0.0.1:*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)

@@ -19,9 +19,9 @@ from benchmarks.machine import Machine
 from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import Session, run_sessions
 from benchmarks.tables import Summary, figure, markdown_table, today, write_report
-from engines.bundle import Bundle
-from engines.errors import EngineError
-from trainer.networks.presets import PRESETS
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import EngineError
+from emostream.trainer.networks.presets import PRESETS
 
 __all__ = ["LARGEST_P99_MS", "Report", "Trial", "main", "markdown", "search", "tried"]
 

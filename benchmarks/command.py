@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from engines.errors import EmostreamError
+from emostream.engines.errors import EmostreamError
 
 if TYPE_CHECKING:
     import typer

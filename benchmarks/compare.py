@@ -24,20 +24,20 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.material import actor_clip, untrained_bundle
 from benchmarks.tables import figure, markdown_table, today, write_report
-from engines.backends.base import Batch, Engine
-from engines.backends.onnxruntime import OnnxRuntimeEngine
-from engines.backends.openvino import OpenVinoEngine, cpu_has_bf16
-from engines.bundle import Bundle
-from engines.compile.int8 import FORMS, save_int8
-from engines.errors import EmostreamError, EngineError
-from engines.frontend.detectors import ViolaJones
-from engines.frontend.face import FaceTracker
-from engines.frontend.segmenter import Segment
-from engines.media.track import VideoTrack
-from engines.offline import OfflineRecording
-from engines.tensors import NETWORK_ROLES, NetworkRole
-from trainer.networks.presets import PRESETS
-from trainer.networks.untrained import untrained_graphs
+from emostream.engines.backends.base import Batch, Engine
+from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
+from emostream.engines.backends.openvino import OpenVinoEngine, cpu_has_bf16
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.int8 import FORMS, save_int8
+from emostream.engines.errors import EmostreamError, EngineError
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.media.track import VideoTrack
+from emostream.engines.offline import OfflineRecording
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
+from emostream.trainer.networks.presets import PRESETS
+from emostream.trainer.networks.untrained import untrained_graphs
 
 __all__ = ["Cost", "Report", "compare", "main", "markdown"]
 

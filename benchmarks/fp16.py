@@ -13,13 +13,13 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import markdown_table, shown_path, today, write_report
-from engines.bundle import Bundle
-from engines.compile.numerics import HEADROOM, Numerics, examine
-from engines.errors import ConfigError
-from engines.frontend.detectors import ViolaJones
-from engines.frontend.segmenter import Segment
-from engines.offline import OfflineRecording
-from engines.starter import STARTER
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.numerics import HEADROOM, Numerics, examine
+from emostream.engines.errors import ConfigError
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.offline import OfflineRecording
+from emostream.engines.starter import STARTER
 
 __all__ = ["Report", "main", "markdown", "measure"]
 

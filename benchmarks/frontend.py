@@ -21,7 +21,7 @@ from benchmarks.machine import Machine, Measured, load_average
 from benchmarks.material import actor_clip
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_report
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["Report", "main", "markdown", "measure"]
 

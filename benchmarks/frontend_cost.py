@@ -15,16 +15,16 @@ import numpy.typing as npt
 from benchmarks.machine import SETTLE_S
 from benchmarks.material import Clip
 from benchmarks.tables import Summary
-from engines.frontend.clip import FrameFace
-from engines.frontend.detectors import Box, Face, FaceDetector, ViolaJones
-from engines.frontend.face import FaceTracker
-from engines.frontend.grid import SHIFT_TICKS, seconds, segment_end, segment_start
-from engines.frontend.logmel import mel_input
-from engines.frontend.picture import Image
-from engines.frontend.segmenter import Segmenter
-from engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
-from engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
-from engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.detectors import Box, Face, FaceDetector, ViolaJones
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.frontend.grid import SHIFT_TICKS, seconds, segment_end, segment_start
+from emostream.engines.frontend.logmel import mel_input
+from emostream.engines.frontend.picture import Image
+from emostream.engines.frontend.segmenter import Segmenter
+from emostream.engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
+from emostream.engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
+from emostream.engines.media.track import AudioTrack, VideoTrack
 
 __all__ = ["HEIGHT", "PER_SECOND", "WIDTH", "ClipCost", "clip_cost", "warm_up"]
 

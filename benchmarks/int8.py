@@ -18,17 +18,17 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_DATA
 from benchmarks.tables import figure, markdown_table, shown_path, today, write_report
-from engines.bundle import Bundle
-from engines.compile.int8_build import LEAST_UNCHANGED, MOST_RECALL_LOST, Example, build_int8
-from engines.compile.int8_cache import Int8Cache, Int8Report
-from engines.frontend.detectors import ViolaJones
-from engines.offline import OfflineRecording
-from engines.starter import STARTER
-from trainer.datasets.base import Recording
-from trainer.starter.faces import Split, read_faces
-from trainer.starter.recipe import LABELS
-from trainer.starter.voices import read_voices
-from trainer.stills.pictures import Picture, still_clip
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.int8_build import LEAST_UNCHANGED, MOST_RECALL_LOST, Example, build_int8
+from emostream.engines.compile.int8_cache import Int8Cache, Int8Report
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.offline import OfflineRecording
+from emostream.engines.starter import STARTER
+from emostream.trainer.datasets.base import Recording
+from emostream.trainer.starter.faces import Split, read_faces
+from emostream.trainer.starter.recipe import LABELS
+from emostream.trainer.starter.voices import read_voices
+from emostream.trainer.stills.pictures import Picture, still_clip
 
 __all__ = ["Report", "main", "markdown"]
 

@@ -16,14 +16,14 @@ from benchmarks.latency_report import LATENCY_STAGES, Report, report
 from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import run_session
 from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_report
-from engines.bundle import Bundle
-from trainer.networks.presets import PRESETS
+from emostream.engines.bundle import Bundle
+from emostream.trainer.networks.presets import PRESETS
 
 __all__ = ["main", "markdown", "measure"]
 
 _HELP = """Measure the latency of emostream, from the capture of a segment's end to the event that tells its emotion.
 
-Plays a clip through the real command `python -m streamer`, in a process of its own and at live pace, and subscribes
+Plays a clip through the real command `python -m emostream`, in a process of its own and at live pace, and subscribes
 to it from this one. Without --clip the synthetic actor is drawn and voiced (640 x 480, 30 frames a second, with
 sound); without --bundle one with random weights is made, which is as large and as slow as a trained one. Both are
 kept in the system's temporary folder.

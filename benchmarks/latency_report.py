@@ -10,9 +10,9 @@ from benchmarks.machine import Machine
 from benchmarks.material import Clip
 from benchmarks.session import Session
 from benchmarks.tables import Summary
-from engines.errors import EngineError
-from engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_end
-from streamer.events import EmotionEvent
+from emostream.engines.errors import EngineError
+from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_end
+from emostream.streamer.events import EmotionEvent
 
 __all__ = ["FIRST_EVENTS", "LATENCY_STAGES", "Report", "problems", "report"]
 

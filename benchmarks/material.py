@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.tables import shown_path
-from engines.errors import ConfigError
-from engines.frontend.grid import segment_count
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.container import Contents
-from engines.media.track import AudioTrack, VideoTrack
-from trainer.actors import clip, face, voice
-from trainer.actors.clip import EMOTIONS, Line, write_clip
-from trainer.commands.common import train_extra
-from trainer.networks.presets import PRESETS
+from emostream.engines.errors import ConfigError
+from emostream.engines.frontend.grid import segment_count
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.container import Contents
+from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.trainer.actors import clip, face, voice
+from emostream.trainer.actors.clip import EMOTIONS, Line, write_clip
+from emostream.trainer.commands.common import train_extra
+from emostream.trainer.networks.presets import PRESETS
 
 __all__ = ["Clip", "actor_clip", "actor_script", "chosen_bundle", "untrained_bundle"]
 
@@ -146,7 +146,7 @@ def untrained_bundle(preset: str) -> Path:
     if not place.exists():
         print(f"making an untrained {preset} bundle ...", flush=True)
         with train_extra():  # torch, which whoever has a bundle can do without
-            from trainer.untrained import write_untrained
+            from emostream.trainer.untrained import write_untrained
         folder = Path(tempfile.mkdtemp(dir=place.parent))
         try:
             write_untrained(folder / place.name, PRESETS[preset], _LABELS, name=place.name, seed=0)

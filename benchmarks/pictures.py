@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.errors import ConfigError, PublishError
+from emostream.engines.errors import ConfigError, PublishError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -21,9 +21,9 @@ from typing import IO
 import psutil
 
 from benchmarks.machine import SETTLE_S, load_average
-from engines.errors import EngineError
-from streamer.client import Subscriber
-from streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
+from emostream.engines.errors import EngineError
+from emostream.streamer.client import Subscriber
+from emostream.streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
 
 __all__ = ["Arrival", "Sample", "Session", "free_port", "run_session", "run_sessions"]
 
@@ -121,7 +121,7 @@ def run_sessions(
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     names = [f"{_STREAM}-{number}" for number in range(streams)]
     options = ["--engine", engine, "--precision", precision, "--publish", endpoint, *more]
-    shown = ["python", "-m", "streamer", "--config", "fleet.toml", "--bundle", bundle.name, *options]
+    shown = ["python", "-m", "emostream", "--config", "fleet.toml", "--bundle", bundle.name, *options]
     arrivals: list[Arrival] = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -131,7 +131,7 @@ def run_sessions(
         fleet = Path(folder) / "fleet.toml"
         tables = (f"[streams.{name}]\ninput = {json.dumps(str(clip.resolve()))}\n" for name in names)
         fleet.write_text("".join(tables), encoding="utf-8")
-        arguments = [sys.executable, "-m", "streamer", "--config", str(fleet), "--bundle", str(bundle), *options]
+        arguments = [sys.executable, "-m", "emostream", "--config", str(fleet), "--bundle", str(bundle), *options]
         time.sleep(SETTLE_S)
         load = load_average()
         started_at = time.time()

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from engines.errors import PublishError
+from emostream.engines.errors import PublishError
 
 __all__ = [
     "Summary",

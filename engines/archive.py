@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
-from engines.errors import BundleError
+from emostream.engines.errors import BundleError
 
 __all__ = [
     "MANIFEST_FILE",

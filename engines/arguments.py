@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["EmptyArgumentError", "refuse_empty"]
 

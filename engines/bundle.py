@@ -16,12 +16,20 @@ from pathlib import Path
 
 import platformdirs
 
-from engines.archive import MANIFEST_FILE, MAX_BYTES, MAX_MANIFEST_BYTES, remove, sha256_of, unpack
-from engines.errors import BundleError
-from engines.heads import HEAD_NAMES, HeadName, LinearSVM, load_heads
-from engines.manifest import FORMAT_VERSION, HEADS_FILE, Manifest, NetworkSpec, decode_manifest, listed, write_manifest
-from engines.onnx_file import check_onnx
-from engines.tensors import NetworkRole
+from emostream.engines.archive import MANIFEST_FILE, MAX_BYTES, MAX_MANIFEST_BYTES, remove, sha256_of, unpack
+from emostream.engines.errors import BundleError
+from emostream.engines.heads import HEAD_NAMES, HeadName, LinearSVM, load_heads
+from emostream.engines.manifest import (
+    FORMAT_VERSION,
+    HEADS_FILE,
+    Manifest,
+    NetworkSpec,
+    decode_manifest,
+    listed,
+    write_manifest,
+)
+from emostream.engines.onnx_file import check_onnx
+from emostream.engines.tensors import NetworkRole
 
 __all__ = [
     "FORMAT_VERSION",

@@ -18,8 +18,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from engines.archive import ZIP_DAMAGE, open_zip
-from engines.errors import BundleError
+from emostream.engines.archive import ZIP_DAMAGE, open_zip
+from emostream.engines.errors import BundleError
 
 __all__ = ["HEAD_NAMES", "HeadName", "LinearSVM", "couple", "load_heads", "save_heads"]
 

@@ -8,17 +8,17 @@ from dataclasses import replace
 
 from typing_extensions import Self
 
-from engines.errors import SourceError
-from engines.frontend.clip import FrameFace
-from engines.frontend.detectors import FaceDetector
-from engines.frontend.face import FaceTracker
-from engines.frontend.grid import seconds, segment_count, segment_end
-from engines.frontend.placement import AudioPlacer
-from engines.frontend.segmenter import Segment, Segmenter
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.container import Contents
-from engines.media.track import AudioTrack, VideoTrack
-from engines.redaction import redacted
+from emostream.engines.errors import SourceError
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.detectors import FaceDetector
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.frontend.grid import seconds, segment_count, segment_end
+from emostream.engines.frontend.placement import AudioPlacer
+from emostream.engines.frontend.segmenter import Segment, Segmenter
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.container import Contents
+from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.redaction import redacted
 
 __all__ = ["OfflineRecording"]
 

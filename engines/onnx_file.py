@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from engines.errors import BundleError
+from emostream.engines.errors import BundleError
 
 __all__ = ["check_onnx"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from engines.heads import HEAD_NAMES, HeadName
+from emostream.engines.heads import HEAD_NAMES, HeadName
 
 __all__ = ["Features", "Pool", "Pools", "VideoWindow"]
 

@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.base import Batch, Engine
-from engines.bundle import Bundle
-from engines.errors import EngineError
-from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
-from engines.heads import HeadName
-from engines.pooling import Features
-from engines.tensors import NETWORK_ROLES
+from emostream.engines.backends.base import Batch, Engine
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import EngineError
+from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from emostream.engines.heads import HeadName
+from emostream.engines.pooling import Features
+from emostream.engines.tensors import NETWORK_ROLES
 
 __all__ = ["NetworkInputs", "Recognizer", "Scores"]
 

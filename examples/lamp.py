@@ -13,9 +13,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
 
-from engines.errors import EmostreamError
-from streamer.client import Subscriber
-from streamer.events import DEFAULT_ENDPOINT, EmotionEvent
+from emostream.engines.errors import EmostreamError
+from emostream.streamer.client import Subscriber
+from emostream.streamer.events import DEFAULT_ENDPOINT, EmotionEvent
 
 Colour = tuple[int, int, int]  # red, green, blue, 0 to 255
 

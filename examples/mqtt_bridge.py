@@ -24,10 +24,10 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from engines.errors import EmostreamError
-from streamer.client import Subscriber
-from streamer.events import DEFAULT_ENDPOINT, EmotionEvent, UtteranceEvent
-from streamer.subscribing.cursor_file import read_cursors, write_cursors
+from emostream.engines.errors import EmostreamError
+from emostream.streamer.client import Subscriber
+from emostream.streamer.events import DEFAULT_ENDPOINT, EmotionEvent, UtteranceEvent
+from emostream.streamer.subscribing.cursor_file import read_cursors, write_cursors
 
 
 class Broker:

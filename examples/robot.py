@@ -2,9 +2,9 @@
 
 import sys
 
-from engines.errors import EmostreamError
-from streamer.client import Subscriber
-from streamer.events import EmotionEvent
+from emostream.engines.errors import EmostreamError
+from emostream.streamer.client import Subscriber
+from emostream.streamer.events import EmotionEvent
 
 GESTURES = {"joy": "wave", "sadness": "lean closer", "anger": "step back", "fear": "step back", "surprise": "look up"}
 SEGMENTS = 4  # a mood has to last: 1.2 s

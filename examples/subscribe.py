@@ -2,9 +2,9 @@
 
 import sys
 
-from engines.errors import EmostreamError
-from streamer.client import Gap, SessionStarted, Subscriber
-from streamer.events import EmotionEvent, UtteranceEvent
+from emostream.engines.errors import EmostreamError
+from emostream.streamer.client import Gap, SessionStarted, Subscriber
+from emostream.streamer.events import EmotionEvent, UtteranceEvent
 
 
 def main(endpoint: str = "tcp://127.0.0.1:5557", stream: str | None = None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
-from engines.errors import ConfigError, PublishError
+from emostream.engines.errors import ConfigError, PublishError
 
 __all__ = ["Address", "is_loopback", "names_this_machine"]
 

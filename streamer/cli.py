@@ -12,21 +12,21 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from engines.arguments import refuse_empty
-from engines.errors import ConfigError, EmostreamError, EngineRunError
-from engines.starter import STARTER
-from streamer.commands import annotate as annotate_command
-from streamer.commands import devices as devices_command
-from streamer.commands import engines as engines_command
-from streamer.commands import health as health_command
-from streamer.commands import keys as keys_command
-from streamer.commands import listen as listen_command
-from streamer.commands import review as review_command
-from streamer.config import Config, StreamConfig
-from streamer.config_file import STREAM_OPTIONS, read_config_file
-from streamer.events import DEFAULT_ENDPOINT
-from streamer.logs import Logs
-from streamer.stopping import STOPPING
+from emostream.engines.arguments import refuse_empty
+from emostream.engines.errors import ConfigError, EmostreamError, EngineRunError
+from emostream.engines.starter import STARTER
+from emostream.streamer.commands import annotate as annotate_command
+from emostream.streamer.commands import devices as devices_command
+from emostream.streamer.commands import engines as engines_command
+from emostream.streamer.commands import health as health_command
+from emostream.streamer.commands import keys as keys_command
+from emostream.streamer.commands import listen as listen_command
+from emostream.streamer.commands import review as review_command
+from emostream.streamer.config import Config, StreamConfig
+from emostream.streamer.config_file import STREAM_OPTIONS, read_config_file
+from emostream.streamer.events import DEFAULT_ENDPOINT
+from emostream.streamer.logs import Logs
+from emostream.streamer.stopping import STOPPING
 
 __all__ = ["app", "main"]
 
@@ -264,7 +264,7 @@ def _emostream(
     STOPPING.begin(context.invoked_subcommand)
     if context.invoked_subcommand is not None:
         return
-    from streamer.session import run_session
+    from emostream.streamer.session import run_session
 
     one = StreamConfig(name=stream, camera=camera, mic=mic, input=input_, av_offset_ms=av_offset_ms)
     run_session(

@@ -17,15 +17,15 @@ from types import TracebackType
 
 import zmq
 
-from engines.errors import ConfigError, EventError
-from streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode
-from streamer.keys import load_client_keys
-from streamer.replay_protocol import replay_endpoint
-from streamer.subscribing.connecting import connect, silence
-from streamer.subscribing.cursor import Cursor
-from streamer.subscribing.following import Following
-from streamer.subscribing.notices import Gap, Notice, SessionStarted
-from streamer.subscribing.replay_client import ReplayClient
+from emostream.engines.errors import ConfigError, EventError
+from emostream.streamer.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode
+from emostream.streamer.keys import load_client_keys
+from emostream.streamer.replay_protocol import replay_endpoint
+from emostream.streamer.subscribing.connecting import connect, silence
+from emostream.streamer.subscribing.cursor import Cursor
+from emostream.streamer.subscribing.following import Following
+from emostream.streamer.subscribing.notices import Gap, Notice, SessionStarted
+from emostream.streamer.subscribing.replay_client import ReplayClient
 
 __all__ = ["Cursor", "Gap", "Notice", "SessionStarted", "Subscriber"]
 

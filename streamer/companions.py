@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from streamer.config import Config
-from streamer.events import Event
-from streamer.pipeline import Pipeline
+from emostream.streamer.config import Config
+from emostream.streamer.events import Event
+from emostream.streamer.pipeline import Pipeline
 
 __all__ = ["Companion", "companions_of", "metrics_of"]
 
@@ -32,7 +32,7 @@ def companions_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContex
     """
     streams, manifest = pipeline.streams, pipeline.bundle.manifest
     if config.web_address is not None:
-        from streamer.web.page import Certificate, Kept, LivePage
+        from emostream.streamer.web.page import Certificate, Kept, LivePage
 
         certificate = None
         if config.web_cert is not None and config.web_key is not None:
@@ -41,16 +41,16 @@ def companions_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContex
         kept: Kept = "media" if config.record_media else "results" if results_kept else "nothing"
         yield LivePage(config.web_address, certificate, streams, manifest, kept)
     if config.osc is not None:
-        from streamer.bridges.osc import OscBridge
+        from emostream.streamer.bridges.osc import OscBridge
 
         yield OscBridge(config.osc)
     if config.lsl:
-        from streamer.bridges.lsl import LslBridge
+        from emostream.streamer.bridges.lsl import LslBridge
 
         names = [stream.name for stream in streams]
         yield LslBridge(names, manifest.labels, pipeline.unix_offset, f"emostream-{socket.gethostname()}")
     if config.record is not None:
-        from streamer.recording.recording import Recording
+        from emostream.streamer.recording.recording import Recording
 
         yield Recording(config.record, config, pipeline.bundle, streams)
 
@@ -58,6 +58,6 @@ def companions_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContex
 def metrics_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContextManager[object]]:
     """The server of metrics, if the options name one; it reads meters and is told of nothing."""
     if config.metrics_address is not None:
-        from streamer.showing.metrics import MetricsServer
+        from emostream.streamer.showing.metrics import MetricsServer
 
         yield MetricsServer(config.metrics_address, pipeline.streams, lambda: pipeline.output_failures)

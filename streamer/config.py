@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from engines.errors import ConfigError
-from engines.files import is_same_file
-from engines.starter import STARTER
-from streamer.address import Address
-from streamer.events import DEFAULT_ENDPOINT, check_stream_name
-from streamer.publishing.output import check_output
+from emostream.engines.errors import ConfigError
+from emostream.engines.files import is_same_file
+from emostream.engines.starter import STARTER
+from emostream.streamer.address import Address
+from emostream.streamer.events import DEFAULT_ENDPOINT, check_stream_name
+from emostream.streamer.publishing.output import check_output
 
 __all__ = ["BROWSER", "Config", "StreamConfig"]
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from engines.errors import ConfigError
-from engines.redaction import one_line, without_secrets
-from streamer.config import Config, StreamConfig
+from emostream.engines.errors import ConfigError
+from emostream.engines.redaction import one_line, without_secrets
+from emostream.streamer.config import Config, StreamConfig
 
 if sys.version_info >= (3, 11):
     import tomllib

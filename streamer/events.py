@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from engines.errors import ConfigError, EventError
+from emostream.engines.errors import ConfigError, EventError
 
 VERSION: Final = 1
 DEFAULT_ENDPOINT: Final = "tcp://127.0.0.1:5557"

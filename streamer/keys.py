@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import zmq
 from zmq.utils import z85
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 if TYPE_CHECKING:
     from zmq.auth.thread import ThreadAuthenticator

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any
 
-from engines.redaction import one_line, without_secrets
+from emostream.engines.redaction import one_line, without_secrets
 
 __all__ = ["AS_IT_IS", "Logs", "speaking_of"]
 

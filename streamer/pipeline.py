@@ -13,19 +13,19 @@ import threading
 import time
 from collections.abc import Callable
 
-from engines.backends.choose import choose_engine
-from engines.bundle import Bundle
-from engines.errors import PublishError, SourceError
-from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
-from streamer.config import Config
-from streamer.events import Event
-from streamer.keys import ServerKeys
-from streamer.publishing.publisher import Publisher
-from streamer.replay_protocol import replay_endpoint
-from streamer.stages.wall_clock import WallClock
-from streamer.stages.worker import Worker
-from streamer.stream import Stream, Surroundings
-from streamer.threads import OwnedThread
+from emostream.engines.backends.choose import choose_engine
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import PublishError, SourceError
+from emostream.engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
+from emostream.streamer.config import Config
+from emostream.streamer.events import Event
+from emostream.streamer.keys import ServerKeys
+from emostream.streamer.publishing.publisher import Publisher
+from emostream.streamer.replay_protocol import replay_endpoint
+from emostream.streamer.stages.wall_clock import WallClock
+from emostream.streamer.stages.worker import Worker
+from emostream.streamer.stream import Stream, Surroundings
+from emostream.streamer.threads import OwnedThread
 
 __all__ = ["Pipeline"]
 

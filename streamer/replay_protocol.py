@@ -29,8 +29,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from engines.errors import EventError
-from streamer.events import Count, Session, Stream
+from emostream.engines.errors import EventError
+from emostream.streamer.events import Count, Session, Stream
 
 __all__ = [
     "MOST_EVENTS",

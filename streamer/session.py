@@ -12,15 +12,15 @@ import typer
 from rich.console import Console as Terminal
 from rich.live import Live
 
-from engines.bundle import Bundle
-from streamer.companions import companions_of, metrics_of
-from streamer.config import Config
-from streamer.events import Event
-from streamer.pipeline import Pipeline
-from streamer.showing.console import Console
-from streamer.showing.fleet_view import FleetView
-from streamer.showing.view import View
-from streamer.stopping import STOPPING
+from emostream.engines.bundle import Bundle
+from emostream.streamer.companions import companions_of, metrics_of
+from emostream.streamer.config import Config
+from emostream.streamer.events import Event
+from emostream.streamer.pipeline import Pipeline
+from emostream.streamer.showing.console import Console
+from emostream.streamer.showing.fleet_view import FleetView
+from emostream.streamer.showing.view import View
+from emostream.streamer.stopping import STOPPING
 
 __all__ = ["run_session"]
 

@@ -17,33 +17,33 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from engines.backends.base import Engine
-from engines.bundle import Bundle
-from engines.errors import EmostreamError, PublishError, SourceError
-from engines.frontend.detectors import FaceDetector
-from engines.frontend.face import FaceTracker
-from streamer.config import Config, StreamConfig
-from streamer.events import SourceState
-from streamer.logs import speaking_of
-from streamer.publishing.publisher import Publisher
-from streamer.queues import Inlet
-from streamer.sources.base import LiveSource, Outlets, Playback
-from streamer.sources.browser import Doorway
-from streamer.sources.choose import Chosen, open_sources
-from streamer.sources.keeper import Keeper, Modality
-from streamer.sources.player import Player
-from streamer.sources.tap import Tap
-from streamer.stages.clock import RecordedClock
-from streamer.stages.inlets import Inlets
-from streamer.stages.meters import Meters
-from streamer.stages.segmenting import Segmenting, SegmentingOptions
-from streamer.stages.segments import SegmentQueue
-from streamer.stages.status import StatusReporter
-from streamer.stages.vision import Vision
-from streamer.stages.wall_clock import WallClock
-from streamer.stages.watching import Watcher
-from streamer.stages.worker import Served
-from streamer.threads import OwnedThread
+from emostream.engines.backends.base import Engine
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import EmostreamError, PublishError, SourceError
+from emostream.engines.frontend.detectors import FaceDetector
+from emostream.engines.frontend.face import FaceTracker
+from emostream.streamer.config import Config, StreamConfig
+from emostream.streamer.events import SourceState
+from emostream.streamer.logs import speaking_of
+from emostream.streamer.publishing.publisher import Publisher
+from emostream.streamer.queues import Inlet
+from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.sources.choose import Chosen, open_sources
+from emostream.streamer.sources.keeper import Keeper, Modality
+from emostream.streamer.sources.player import Player
+from emostream.streamer.sources.tap import Tap
+from emostream.streamer.stages.clock import RecordedClock
+from emostream.streamer.stages.inlets import Inlets
+from emostream.streamer.stages.meters import Meters
+from emostream.streamer.stages.segmenting import Segmenting, SegmentingOptions
+from emostream.streamer.stages.segments import SegmentQueue
+from emostream.streamer.stages.status import StatusReporter
+from emostream.streamer.stages.vision import Vision
+from emostream.streamer.stages.wall_clock import WallClock
+from emostream.streamer.stages.watching import Watcher
+from emostream.streamer.stages.worker import Served
+from emostream.streamer.threads import OwnedThread
 
 __all__ = ["Stream", "Surroundings"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from engines.errors import PublishError
-from engines.files import check_target
+from emostream.engines.errors import PublishError
+from emostream.engines.files import check_target
 
 __all__ = ["whole_file"]
 

@@ -56,8 +56,8 @@ def _group(item: pytest.Item) -> str:
 def bundle_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained compact bundle."""
     pytest.importorskip("torch", reason="making a bundle needs the train extra")
-    from trainer.networks.presets import COMPACT
-    from trainer.untrained import write_untrained
+    from emostream.trainer.networks.presets import COMPACT
+    from emostream.trainer.untrained import write_untrained
 
     folder = tmp_path_factory.mktemp("bundles") / "compact"
     write_untrained(folder, COMPACT, LABELS, name="test", seed=0)

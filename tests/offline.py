@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from engines.backends.openvino import OpenVinoEngine
-from engines.bundle import Bundle
-from engines.frontend.detectors import ViolaJones
-from engines.offline import OfflineRecording
-from engines.recognizer import Recognizer
+from emostream.engines.backends.openvino import OpenVinoEngine
+from emostream.engines.bundle import Bundle
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.offline import OfflineRecording
+from emostream.engines.recognizer import Recognizer
 
 
 def assert_same_as_streamed(file: Path, bundle_folder: Path, streamed: list[dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engines.frontend.grid import segment_count
+from emostream.engines.frontend.grid import segment_count
 from tests.offline import assert_same_as_streamed
 from tests.streamer.running import deterministic, emotions, events_of
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.calm import changes_a_minute
-from engines.bundle import Bundle
-from engines.starter import STARTER
+from emostream.engines.bundle import Bundle
+from emostream.engines.starter import STARTER
+from emostream.trainer.actors.clip import DEMO_SCRIPT
 from tests.streamer.running import demo_clip, emotions, events_of, run
-from trainer.actors.clip import DEMO_SCRIPT
 
 LABELS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
 MOST_BYTES = 15_000_000

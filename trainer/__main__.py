@@ -1,6 +1,6 @@
-"""`python -m trainer` is the command `emostream-train`."""
+"""`python -m emostream.trainer` is the command `emostream-train`."""
 
-from trainer.cli import main
+from emostream.trainer.cli import main
 
 if __name__ == "__main__":  # processes of its own import this file again
     main()

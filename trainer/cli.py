@@ -11,17 +11,17 @@ from typing import Any, NoReturn
 
 import typer
 
-from engines.arguments import EmptyArgumentError, refuse_empty
-from engines.errors import EmostreamError
-from trainer.commands.act import act
-from trainer.commands.actors import actors
-from trainer.commands.evaluate import evaluate
-from trainer.commands.fit import fit
-from trainer.commands.init import init
-from trainer.commands.prepare import prepare
-from trainer.commands.reproduce import reproduce
-from trainer.commands.starter import starter
-from trainer.logs import log_to_stderr
+from emostream.engines.arguments import EmptyArgumentError, refuse_empty
+from emostream.engines.errors import EmostreamError
+from emostream.trainer.commands.act import act
+from emostream.trainer.commands.actors import actors
+from emostream.trainer.commands.evaluate import evaluate
+from emostream.trainer.commands.fit import fit
+from emostream.trainer.commands.init import init
+from emostream.trainer.commands.prepare import prepare
+from emostream.trainer.commands.reproduce import reproduce
+from emostream.trainer.commands.starter import starter
+from emostream.trainer.logs import log_to_stderr
 
 __all__ = ["app", "main"]
 

@@ -10,19 +10,27 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from trainer.fusion.pretrain import pretrain
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.fusion import DBN
-from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from trainer.protocol.methods import FUSIONS
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import SHORT_WINDOW
-from trainer.training.compute import Compute, limit_threads
-from trainer.training.data import ClipSegments, Examples, MelSegments, PairSegments, Rows, face_rows, voice_rows
-from trainer.training.loop import make_ready
-from trainer.training.recipe import Schedule
-from trainer.training.stages import Plan
+from emostream.trainer.fusion.pretrain import pretrain
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.fusion import DBN
+from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from emostream.trainer.protocol.methods import FUSIONS
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import SHORT_WINDOW
+from emostream.trainer.training.compute import Compute, limit_threads
+from emostream.trainer.training.data import (
+    ClipSegments,
+    Examples,
+    MelSegments,
+    PairSegments,
+    Rows,
+    face_rows,
+    voice_rows,
+)
+from emostream.trainer.training.loop import make_ready
+from emostream.trainer.training.recipe import Schedule
+from emostream.trainer.training.stages import Plan
 
 __all__ = ["Estimate", "estimate"]
 

@@ -20,13 +20,13 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
-from engines.bundle import HEADS_FILE, MANIFEST_FILE, Bundle, Manifest, NetworkSpec, write_manifest
-from engines.errors import ConfigError, PublishError
-from engines.frontend.settings import FRONTEND
-from engines.heads import HeadName, LinearSVM, save_heads
-from engines.tensors import NetworkRole, TensorSpec
-from trainer.networks.graphs import Graph
-from trainer.networks.presets import Preset
+from emostream.engines.bundle import HEADS_FILE, MANIFEST_FILE, Bundle, Manifest, NetworkSpec, write_manifest
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.engines.frontend.settings import FRONTEND
+from emostream.engines.heads import HeadName, LinearSVM, save_heads
+from emostream.engines.tensors import NetworkRole, TensorSpec
+from emostream.trainer.networks.graphs import Graph
+from emostream.trainer.networks.presets import Preset
 
 __all__ = ["HALF_ELEMENTS", "as_exported", "export_onnx", "frontend_of", "refuse_existing", "write_bundle"]
 

@@ -18,22 +18,22 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engines.bundle import FORMAT_VERSION, Bundle, Manifest
-from engines.errors import DataError, TrainingError
-from engines.heads import HEAD_NAMES, HeadName, LinearSVM
-from trainer.export import as_exported, frontend_of, refuse_existing, write_bundle
-from trainer.heads.calibrated import known_decisions
-from trainer.heads.choice import Calibration, choose_calibration
-from trainer.heads.figures import head_figures
-from trainer.heads.prefixes import PrefixRows, prefix_rows
-from trainer.heads.svm import train_svm
-from trainer.networks.graphs import Graph
-from trainer.processes import each_in_processes
-from trainer.protocol.folds import Fold, group_folds
-from trainer.segments.corpus import Corpus
-from trainer.training.compute import limit_threads
-from trainer.training.embedding import Embedded
-from trainer.training.stages import FusionVariant, Pairs, Plan, Stages
+from emostream.engines.bundle import FORMAT_VERSION, Bundle, Manifest
+from emostream.engines.errors import DataError, TrainingError
+from emostream.engines.heads import HEAD_NAMES, HeadName, LinearSVM
+from emostream.trainer.export import as_exported, frontend_of, refuse_existing, write_bundle
+from emostream.trainer.heads.calibrated import known_decisions
+from emostream.trainer.heads.choice import Calibration, choose_calibration
+from emostream.trainer.heads.figures import head_figures
+from emostream.trainer.heads.prefixes import PrefixRows, prefix_rows
+from emostream.trainer.heads.svm import train_svm
+from emostream.trainer.networks.graphs import Graph
+from emostream.trainer.processes import each_in_processes
+from emostream.trainer.protocol.folds import Fold, group_folds
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.training.compute import limit_threads
+from emostream.trainer.training.embedding import Embedded
+from emostream.trainer.training.stages import FusionVariant, Pairs, Plan, Stages
 
 __all__ = ["FitJob", "fit"]
 

@@ -18,8 +18,8 @@ from typing import Generic, TypeVar
 import cv2
 from threadpoolctl import threadpool_limits
 
-from engines.errors import EmostreamError, TrainingError
-from trainer.logs import log_to_stderr
+from emostream.engines.errors import EmostreamError, TrainingError
+from emostream.trainer.logs import log_to_stderr
 
 __all__ = ["Outcome", "each_in_processes"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.bundle import FORMAT_VERSION, Bundle, Manifest
-from engines.heads import HeadName, LinearSVM
-from trainer.export import frontend_of, write_bundle
-from trainer.networks.presets import Preset
-from trainer.networks.untrained import AUDIO_RMS, JOINT_RMS, VIDEO_RMS, untrained_graphs
+from emostream.engines.bundle import FORMAT_VERSION, Bundle, Manifest
+from emostream.engines.heads import HeadName, LinearSVM
+from emostream.trainer.export import frontend_of, write_bundle
+from emostream.trainer.networks.presets import Preset
+from emostream.trainer.networks.untrained import AUDIO_RMS, JOINT_RMS, VIDEO_RMS, untrained_graphs
 
 __all__ = ["write_untrained"]
 

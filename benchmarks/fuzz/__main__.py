@@ -15,7 +15,7 @@ from benchmarks.fuzz.targets import TARGETS
 from benchmarks.fuzz.watched import Outcome, fuzz
 from benchmarks.machine import Machine
 from benchmarks.tables import figure, markdown_table, today, write_json, write_text
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["main", "markdown"]
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from benchmarks.fuzz.mutations import edited_json, mutated
 from benchmarks.fuzz.target import Case, Target, scratch, taken
 from benchmarks.fuzz.texts import seed_events
-from engines.errors import SourceError
-from streamer.annotating.eaf import eaf_of
-from streamer.annotating.vtt import vtt_lines
-from streamer.recorded.source import events_source
-from streamer.recorded.timeline import TimelineBuilder
-from streamer.review.columns import TakeColumns
-from streamer.review.report_page import Report, render
+from emostream.engines.errors import SourceError
+from emostream.streamer.annotating.eaf import eaf_of
+from emostream.streamer.annotating.vtt import vtt_lines
+from emostream.streamer.recorded.source import events_source
+from emostream.streamer.recorded.timeline import TimelineBuilder
+from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.review.report_page import Report, render
 
 __all__ = ["RECORDING"]
 

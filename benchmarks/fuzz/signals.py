@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from benchmarks.fuzz.mutations import mutated
 from benchmarks.fuzz.seeds import media_files
 from benchmarks.fuzz.target import Case, Target, scratch, taken
-from engines.errors import SourceError
-from engines.frontend.grid import seconds, segment_end
-from engines.frontend.placement import AudioPlacer
-from engines.frontend.segmenter import Segmenter
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock, MonoResampler
-from engines.media.container import Contents
-from engines.media.track import AudioTrack, VideoTrack
-from streamer.stages.clock import LiveClock
+from emostream.engines.errors import SourceError
+from emostream.engines.frontend.grid import seconds, segment_end
+from emostream.engines.frontend.placement import AudioPlacer
+from emostream.engines.frontend.segmenter import Segmenter
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock, MonoResampler
+from emostream.engines.media.container import Contents
+from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.streamer.stages.clock import LiveClock
 
 __all__ = ["FRONTEND", "MEDIA"]
 

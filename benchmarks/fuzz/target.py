@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from engines.errors import EmostreamError
+from emostream.engines.errors import EmostreamError
 
 __all__ = ["Case", "Target", "scratch", "taken"]
 

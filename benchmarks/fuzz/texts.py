@@ -8,11 +8,17 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz.mutations import edited_json, mutated
 from benchmarks.fuzz.target import Case, Target, scratch, taken
-from engines.errors import ConfigError, EventError
-from streamer import events
-from streamer.config_file import read_config_file
-from streamer.publishing.event_store import EventStore
-from streamer.replay_protocol import ReplayRequest, decode_header, decode_request, encode_header, encode_request
+from emostream.engines.errors import ConfigError, EventError
+from emostream.streamer import events
+from emostream.streamer.config_file import read_config_file
+from emostream.streamer.publishing.event_store import EventStore
+from emostream.streamer.replay_protocol import (
+    ReplayRequest,
+    decode_header,
+    decode_request,
+    encode_header,
+    encode_request,
+)
 
 __all__ = ["CONFIG", "EVENT", "REPLAY", "seed_events"]
 

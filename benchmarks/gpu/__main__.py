@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.tables import today, write_text
-from engines.errors import ConfigError, EmostreamError
-from trainer.networks.presets import PRESETS
+from emostream.engines.errors import ConfigError, EmostreamError
+from emostream.trainer.networks.presets import PRESETS
 
 if TYPE_CHECKING:
     from benchmarks.gpu.report import Report

@@ -15,7 +15,7 @@ from benchmarks.gpu.networks import CHAIN, Subject
 from benchmarks.gpu.timing import AtBatch, Run
 
 if TYPE_CHECKING:
-    from engines.bundle import Bundle
+    from emostream.engines.bundle import Bundle
 
 __all__ = ["engine", "onnxruntime", "tensorrt"]
 
@@ -26,8 +26,8 @@ def onnxruntime(subject: Subject, stack: ExitStack, *, half: bool) -> AtBatch:
     """ONNX Runtime's CUDA provider, inputs and outputs bound to device memory."""
     import onnxruntime as ort
 
-    from engines.backends.onnxruntime import has_cuda, open_session
-    from engines.compile.fp16 import to_fp16
+    from emostream.engines.backends.onnxruntime import has_cuda, open_session
+    from emostream.engines.compile.fp16 import to_fp16
 
     if not has_cuda():
         raise RuntimeError(f"onnxruntime {ort.__version__} knows no CUDA; onnxruntime-gpu does")
@@ -61,12 +61,12 @@ def onnxruntime(subject: Subject, stack: ExitStack, *, half: bool) -> AtBatch:
 
 def tensorrt(subject: Subject, stack: ExitStack) -> AtBatch:
     """TensorRT on device memory, with a plan for each batch size; in the chain audio and video on two streams."""
-    from engines.backends.cuda import Cuda, find_gpu
-    from engines.backends.loaded_plan import LoadedPlan
-    from engines.compile.builder import Profile
-    from engines.compile.flavour import find_flavour
-    from engines.compile.plan_cache import PlanCache
-    from engines.compile.plans import Target, plans_of
+    from emostream.engines.backends.cuda import Cuda, find_gpu
+    from emostream.engines.backends.loaded_plan import LoadedPlan
+    from emostream.engines.compile.builder import Profile
+    from emostream.engines.compile.flavour import find_flavour
+    from emostream.engines.compile.plan_cache import PlanCache
+    from emostream.engines.compile.plans import Target, plans_of
 
     flavour, gpu = find_flavour(), find_gpu()
     bundle = _untrained(subject.preset, stack)
@@ -111,8 +111,8 @@ def tensorrt(subject: Subject, stack: ExitStack) -> AtBatch:
 
 def engine(subject: Subject, stack: ExitStack) -> AtBatch:
     """What a session runs: inputs in main memory to embeddings in main memory."""
-    from engines.backends.base import Batch
-    from engines.backends.tensorrt import TensorRTEngine
+    from emostream.engines.backends.base import Batch
+    from emostream.engines.backends.tensorrt import TensorRTEngine
 
     running = stack.enter_context(TensorRTEngine(_untrained(subject.preset, stack)))
 
@@ -125,8 +125,8 @@ def engine(subject: Subject, stack: ExitStack) -> AtBatch:
 
 
 def _untrained(preset: str, stack: ExitStack) -> Bundle:
-    from trainer.networks.presets import PRESETS
-    from trainer.untrained import write_untrained
+    from emostream.trainer.networks.presets import PRESETS
+    from emostream.trainer.untrained import write_untrained
 
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     return write_untrained(Path(folder) / preset, PRESETS[preset], _LABELS, preset, seed=0)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
-from trainer.networks.graphs import Graph
-from trainer.networks.presets import PRESETS
-from trainer.networks.untrained import untrained_graphs
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
+from emostream.trainer.networks.graphs import Graph
+from emostream.trainer.networks.presets import PRESETS
+from emostream.trainer.networks.untrained import untrained_graphs
 
 __all__ = ["CHAIN", "NAMES", "Chain", "Subject", "Work", "work_of"]
 

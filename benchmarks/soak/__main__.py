@@ -25,7 +25,7 @@ from benchmarks.soak.report import LARGEST_GROWTH, Delivery, Growth, Report, del
 from benchmarks.soak.server import FaultyServer
 from benchmarks.soak.usage import UsageSampler
 from benchmarks.tables import Summary, today, write_report
-from engines.errors import EmostreamError, EngineError
+from emostream.engines.errors import EmostreamError, EngineError
 
 _HELP = """Run two streams for a while with faults at random moments, and see whether anything is lost or grows.
 

@@ -9,7 +9,7 @@ import av
 import cv2
 
 from benchmarks.soak.server import Feed, mjpeg_part
-from engines.media.track import VideoTrack
+from emostream.engines.media.track import VideoTrack
 
 __all__ = ["camera_feed", "live_feed"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from streamer.client import Cursor, Gap, SessionStarted, Subscriber
-from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
+from emostream.streamer.client import Cursor, Gap, SessionStarted, Subscriber
+from emostream.streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
 
 __all__ = ["Listener"]
 

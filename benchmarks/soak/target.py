@@ -6,10 +6,10 @@ import signal
 import threading
 from typing import Any
 
-from engines.backends.base import Batch, Embeddings
-from engines.errors import EngineError
-from streamer import pipeline
-from streamer.__main__ import main as command
+from emostream.__main__ import main as command
+from emostream.engines.backends.base import Batch, Embeddings
+from emostream.engines.errors import EngineError
+from emostream.streamer import pipeline
 
 __all__ = ["main"]
 

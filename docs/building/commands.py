@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from streamer.cli import app as emostream
-from trainer.cli import app as emostream_train
+from emostream.streamer.cli import app as emostream
+from emostream.trainer.cli import app as emostream_train
 
 __all__ = ["pages"]
 

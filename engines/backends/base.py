@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from engines.bundle import Bundle
-from engines.errors import EngineError
-from engines.tensors import NetworkRole
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import EngineError
+from emostream.engines.tensors import NetworkRole
 
 __all__ = ["Batch", "Embeddings", "Engine", "HostEngine"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import cast
 
-from engines.backends.base import Engine
-from engines.backends.cuda import find_gpu, is_installed
-from engines.backends.onnxruntime import OnnxRuntimeEngine, has_cuda
-from engines.backends.openvino import OpenVinoEngine, Precision
-from engines.bundle import Bundle
-from engines.compile.flavour import find_flavour, refuse_gpu
-from engines.errors import ConfigError, EngineError
+from emostream.engines.backends.base import Engine
+from emostream.engines.backends.cuda import find_gpu, is_installed
+from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine, has_cuda
+from emostream.engines.backends.openvino import OpenVinoEngine, Precision
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.flavour import find_flavour, refuse_gpu
+from emostream.engines.errors import ConfigError, EngineError
 
 __all__ = ["ENGINE_NAMES", "PRECISIONS", "choose_engine"]
 
@@ -49,7 +49,7 @@ def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[E
             f"--engine {' or '.join(others)}"
         )
     if name == "tensorrt":
-        from engines.backends.tensorrt import TensorRTEngine  # it needs onnx, which only its extra brings
+        from emostream.engines.backends.tensorrt import TensorRTEngine  # it needs onnx, which only its extra brings
 
         flavour = find_flavour()
         return TensorRTEngine(bundle, flavour), f"{flavour} on the GPU, {reason}"

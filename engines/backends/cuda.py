@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from engines.errors import EngineError
+from emostream.engines.errors import EngineError
 
 __all__ = ["Cuda", "Gpu", "find_gpu", "is_installed"]
 

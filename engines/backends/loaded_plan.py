@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engines.backends.cuda import Cuda
-from engines.compile.builder import logger_of
-from engines.compile.flavour import Flavour
-from engines.errors import EngineError
-from engines.tensors import NetworkRole
+from emostream.engines.backends.cuda import Cuda
+from emostream.engines.compile.builder import logger_of
+from emostream.engines.compile.flavour import Flavour
+from emostream.engines.errors import EngineError
+from emostream.engines.tensors import NetworkRole
 
 if TYPE_CHECKING:
     import tensorrt as trt

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.base import FloatArray, HostEngine
-from engines.bundle import Bundle
-from engines.errors import EngineError
-from engines.tensors import NETWORK_ROLES, NetworkRole
+from emostream.engines.backends.base import FloatArray, HostEngine
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import EngineError
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 
 __all__ = ["OnnxRuntimeEngine", "has_cuda", "open_session"]
 

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import platformdirs
 
-from engines.backends.base import FloatArray, HostEngine
-from engines.bundle import Bundle
-from engines.compile.int8_cache import Int8Cache
-from engines.errors import EngineError
-from engines.tensors import NETWORK_ROLES, NetworkRole
+from emostream.engines.backends.base import FloatArray, HostEngine
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.int8_cache import Int8Cache
+from emostream.engines.errors import EngineError
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 
 __all__ = ["OpenVinoEngine", "cpu_has_bf16", "openvino_core", "processor"]
 

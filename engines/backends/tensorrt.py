@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.base import Batch, Embeddings, Engine
-from engines.backends.cuda import Cuda, find_gpu
-from engines.backends.loaded_plan import LoadedPlan
-from engines.bundle import Bundle
-from engines.compile.builder import Profile
-from engines.compile.flavour import Flavour, find_flavour
-from engines.compile.plan_cache import PlanCache
-from engines.compile.plans import Target, plans_of
-from engines.errors import EngineError
-from engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
+from emostream.engines.backends.base import Batch, Embeddings, Engine
+from emostream.engines.backends.cuda import Cuda, find_gpu
+from emostream.engines.backends.loaded_plan import LoadedPlan
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.builder import Profile
+from emostream.engines.compile.flavour import Flavour, find_flavour
+from emostream.engines.compile.plan_cache import PlanCache
+from emostream.engines.compile.plans import Target, plans_of
+from emostream.engines.errors import EngineError
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
 
 __all__ = ["TensorRTEngine"]
 

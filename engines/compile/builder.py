@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from engines.compile.flavour import ComputeCapability, Flavour
-from engines.errors import EngineError
-from engines.tensors import TensorSpec
+from emostream.engines.compile.flavour import ComputeCapability, Flavour
+from emostream.engines.errors import EngineError
+from emostream.engines.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import tensorrt as trt

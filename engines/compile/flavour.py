@@ -10,7 +10,7 @@ import importlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from engines.errors import EngineError
+from emostream.engines.errors import EngineError
 
 __all__ = [
     "ComputeCapability",

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from engines.errors import EngineError
+from emostream.engines.errors import EngineError
 
 __all__ = ["GRAPH_VERSION", "half_tensors", "load_network", "to_fp16"]
 

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.openvino import openvino_core
-from engines.errors import EngineError
+from emostream.engines.backends.openvino import openvino_core
+from emostream.engines.errors import EngineError
 
 __all__ = ["FORMS", "Form", "nncf_version", "save_int8"]
 

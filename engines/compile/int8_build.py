@@ -15,16 +15,16 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.base import Batch, Engine
-from engines.backends.openvino import OpenVinoEngine, processor
-from engines.bundle import Bundle
-from engines.compile.int8 import FORMS, nncf_version, save_int8
-from engines.compile.int8_cache import HeadCost, Int8Cache, Int8Report, StoredInt8
-from engines.errors import ConfigError, EngineError
-from engines.heads import HEAD_NAMES, HeadName
-from engines.pooling import Features
-from engines.recognizer import NetworkInputs, Recognizer
-from engines.tensors import NetworkRole
+from emostream.engines.backends.base import Batch, Engine
+from emostream.engines.backends.openvino import OpenVinoEngine, processor
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.int8 import FORMS, nncf_version, save_int8
+from emostream.engines.compile.int8_cache import HeadCost, Int8Cache, Int8Report, StoredInt8
+from emostream.engines.errors import ConfigError, EngineError
+from emostream.engines.heads import HEAD_NAMES, HeadName
+from emostream.engines.pooling import Features
+from emostream.engines.recognizer import NetworkInputs, Recognizer
+from emostream.engines.tensors import NetworkRole
 
 __all__ = ["LEAST_UNCHANGED", "MOST_RECALL_LOST", "Example", "build_int8", "compare", "embedded", "refusal"]
 

@@ -16,9 +16,9 @@ from typing import Literal
 import msgspec
 import platformdirs
 
-from engines.archive import sha256_of
-from engines.heads import HeadName
-from engines.tensors import NetworkRole
+from emostream.engines.archive import sha256_of
+from emostream.engines.heads import HeadName
+from emostream.engines.tensors import NetworkRole
 
 __all__ = ["HeadCost", "Int8Cache", "Int8Report", "StoredInt8"]
 

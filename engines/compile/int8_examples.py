@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engines.compile.int8_build import Example
-from engines.errors import ConfigError, SourceError
-from engines.frontend.detectors import ViolaJones
-from engines.offline import OfflineRecording
+from emostream.engines.compile.int8_build import Example
+from emostream.engines.errors import ConfigError, SourceError
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.offline import OfflineRecording
 
 __all__ = ["read_examples"]
 

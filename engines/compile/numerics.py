@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from engines.backends.onnxruntime import OnnxRuntimeEngine, open_session
-from engines.bundle import HEAD_NETWORKS, Bundle
-from engines.compile.fp16 import half_tensors, load_network, to_fp16
-from engines.heads import HeadName
-from engines.pooling import Features
-from engines.recognizer import NetworkInputs, Recognizer
-from engines.tensors import NetworkRole
+from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine, open_session
+from emostream.engines.bundle import HEAD_NETWORKS, Bundle
+from emostream.engines.compile.fp16 import half_tensors, load_network, to_fp16
+from emostream.engines.heads import HeadName
+from emostream.engines.pooling import Features
+from emostream.engines.recognizer import NetworkInputs, Recognizer
+from emostream.engines.tensors import NetworkRole
 
 __all__ = ["HEADROOM", "DecisionChange", "Fp16OnnxRuntimeEngine", "NetworkNumerics", "Numerics", "examine"]
 

@@ -18,7 +18,7 @@ from typing import BinaryIO, Literal
 import msgspec
 import platformdirs
 
-from engines.tensors import NETWORK_ROLES, NetworkRole
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 
 __all__ = ["PlanCache", "PlanHeader", "PlanKey", "StoredPlan"]
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from engines.backends.cuda import Gpu
-from engines.bundle import Bundle
-from engines.compile.builder import Profile, build_plan
-from engines.compile.flavour import ComputeCapability, Flavour, refuse_gpu
-from engines.compile.fp16 import GRAPH_VERSION, to_fp16
-from engines.compile.plan_cache import PlanCache, PlanKey
-from engines.tensors import NETWORK_ROLES, NetworkRole
+from emostream.engines.backends.cuda import Gpu
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.builder import Profile, build_plan
+from emostream.engines.compile.flavour import ComputeCapability, Flavour, refuse_gpu
+from emostream.engines.compile.fp16 import GRAPH_VERSION, to_fp16
+from emostream.engines.compile.plan_cache import PlanCache, PlanKey
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 
 __all__ = ["Plan", "Target", "Watch", "plans_of"]
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH
+from emostream.engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH
 
 __all__ = ["LEFT_EYE", "RIGHT_EYE", "Eyes", "align", "similarity"]
 

@@ -11,9 +11,9 @@ import cv2.data
 import numpy as np
 import numpy.typing as npt
 
-from engines.errors import ConfigError
-from engines.frontend.crop import Eyes
-from engines.frontend.picture import Image, part, scaled, small_grey
+from emostream.engines.errors import ConfigError
+from emostream.engines.frontend.crop import Eyes
+from emostream.engines.frontend.picture import Image, part, scaled, small_grey
 
 __all__ = ["Box", "Face", "FaceDetector", "ViolaJones", "YuNet"]
 

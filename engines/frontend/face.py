@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.crop import Eyes, align
-from engines.frontend.detectors import Box, Face, FaceDetector
-from engines.frontend.motion import moved_box, moved_eyes
-from engines.frontend.picture import Image
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.crop import Eyes, align
+from emostream.engines.frontend.detectors import Box, Face, FaceDetector
+from emostream.engines.frontend.motion import moved_box, moved_eyes
+from emostream.engines.frontend.picture import Image
 
 __all__ = ["FaceTracker"]
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.settings import (
+from emostream.engines.frontend.settings import (
     MEL_BANDS,
     MEL_HOP,
     MEL_WINDOW,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from engines.frontend.segmenter import Segmenter
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock
+from emostream.engines.frontend.segmenter import Segmenter
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock
 
 __all__ = ["AudioPlacer", "GridClock"]
 

@@ -8,12 +8,19 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.clip import REACH_S, FrameFace, TickTrack, sixteen
-from engines.frontend.grid import SEGMENT_TICKS, SHIFT_TICKS, seconds, segment_end, segment_start, tick_seconds
-from engines.frontend.logmel import mel_input
-from engines.frontend.ring import AudioRing
-from engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
-from engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES, SpeechTrack
+from emostream.engines.frontend.clip import REACH_S, FrameFace, TickTrack, sixteen
+from emostream.engines.frontend.grid import (
+    SEGMENT_TICKS,
+    SHIFT_TICKS,
+    seconds,
+    segment_end,
+    segment_start,
+    tick_seconds,
+)
+from emostream.engines.frontend.logmel import mel_input
+from emostream.engines.frontend.ring import AudioRing
+from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
+from emostream.engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES, SpeechTrack
 
 __all__ = ["AbsenceReason", "Segment", "Segmenter"]
 

@@ -18,8 +18,8 @@ import av.error
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
-from engines.errors import SourceError
-from engines.redaction import redacted
+from emostream.engines.errors import SourceError
+from emostream.engines.redaction import redacted
 
 __all__ = ["Contents", "TrackKind", "first_stream", "is_url", "open_container"]
 

@@ -9,8 +9,8 @@ import av
 import av.error
 from av.stream import Stream
 
-from engines.media.container import TrackKind
-from engines.redaction import redacted
+from emostream.engines.media.container import TrackKind
+from emostream.engines.redaction import redacted
 
 __all__ = ["PacketDecoder"]
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.crop import Eyes
-from streamer.colours import colours_of
-from streamer.events import EmotionEvent
-from streamer.recorded.cells import caption
+from emostream.engines.frontend.crop import Eyes
+from emostream.streamer.colours import colours_of
+from emostream.streamer.events import EmotionEvent
+from emostream.streamer.recorded.cells import caption
 
 __all__ = ["Drawing", "SeenFace"]
 

@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from streamer.recorded.timeline import Span, Timeline
+from emostream.streamer.recorded.timeline import Span, Timeline
 
 __all__ = ["eaf_of", "write_eaf"]
 

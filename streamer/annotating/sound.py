@@ -12,7 +12,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 from typing_extensions import Self
 
-from engines.media.container import first_stream, open_container
+from emostream.engines.media.container import first_stream, open_container
 
 __all__ = ["SoundCopy"]
 

@@ -14,17 +14,17 @@ import av.error
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from engines.errors import SourceError
-from engines.frontend.clip import FrameFace
-from engines.media.container import Contents, first_stream, open_container
-from engines.media.picture import even_sided, fitted, picture_codec
-from engines.media.track import VideoTrack
-from engines.recognizer import Recognizer
-from streamer.annotating.drawing import Drawing, SeenFace
-from streamer.annotating.sound import SoundCopy
-from streamer.events import EmotionEvent
-from streamer.recorded.cells import cell
-from streamer.recorded.clip import ClipOptions, StoppedError, recognise
+from emostream.engines.errors import SourceError
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.media.container import Contents, first_stream, open_container
+from emostream.engines.media.picture import even_sided, fitted, picture_codec
+from emostream.engines.media.track import VideoTrack
+from emostream.engines.recognizer import Recognizer
+from emostream.streamer.annotating.drawing import Drawing, SeenFace
+from emostream.streamer.annotating.sound import SoundCopy
+from emostream.streamer.events import EmotionEvent
+from emostream.streamer.recorded.cells import cell
+from emostream.streamer.recorded.clip import ClipOptions, StoppedError, recognise
 
 __all__ = ["Recognised", "recognise_faces", "write_video"]
 

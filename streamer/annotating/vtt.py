@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from streamer.recorded.timeline import Span, Timeline
+from emostream.streamer.recorded.timeline import Span, Timeline
 
 __all__ = ["vtt_lines", "write_vtt"]
 

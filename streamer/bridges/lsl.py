@@ -10,8 +10,8 @@ from typing import Any
 
 from typing_extensions import Self
 
-from engines.errors import ConfigError
-from streamer.events import EmotionEvent, Event, UtteranceEvent
+from emostream.engines.errors import ConfigError
+from emostream.streamer.events import EmotionEvent, Event, UtteranceEvent
 
 __all__ = ["LslBridge", "clock_offset"]
 

@@ -8,8 +8,8 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from engines.errors import ConfigError
-from streamer.events import EmotionEvent, Event, UtteranceEvent
+from emostream.engines.errors import ConfigError
+from emostream.streamer.events import EmotionEvent, Event, UtteranceEvent
 
 __all__ = ["OscBridge"]
 

@@ -10,15 +10,15 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.detectors import ViolaJones
-from engines.frontend.face import FaceTracker
-from engines.frontend.settings import SAMPLE_RATE
-from engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.queues import Pause
-from streamer.sources.base import Outlets
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.queues import Pause
+from emostream.streamer.sources.base import Outlets
 
 __all__ = ["Hearing", "Sight"]
 

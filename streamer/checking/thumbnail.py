@@ -10,9 +10,9 @@ from rich.color import Color
 from rich.style import Style
 from rich.text import Text
 
-from engines.errors import ConfigError, SourceError
-from engines.frontend.clip import FrameFace
-from engines.frontend.picture import Image
+from emostream.engines.errors import ConfigError, SourceError
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.picture import Image
 
 __all__ = ["check_picture_file", "marked", "thumbnail", "write_picture"]
 

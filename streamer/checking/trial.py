@@ -6,9 +6,9 @@ import threading
 import time
 from typing import Protocol
 
-from engines.errors import SourceError
-from streamer.sources.base import LiveSource, Outlets, Playback, Source
-from streamer.threads import OwnedThread
+from emostream.engines.errors import SourceError
+from emostream.streamer.sources.base import LiveSource, Outlets, Playback, Source
+from emostream.streamer.threads import OwnedThread
 
 __all__ = ["Sense", "Trial"]
 

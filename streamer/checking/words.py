@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from streamer.checking.hints import microphone_hint
-from streamer.checking.senses import Hearing, Sight
-from streamer.showing.console import light_word, sound_word
+from emostream.streamer.checking.hints import microphone_hint
+from emostream.streamer.checking.senses import Hearing, Sight
+from emostream.streamer.showing.console import light_word, sound_word
 
 __all__ = ["hearing_line", "level_meter", "sight_line"]
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engines.starter import STARTER
-from streamer.commands.recognition import BundlePath, EngineName, FaceModel, Force, PrecisionName
+from emostream.engines.starter import STARTER
+from emostream.streamer.commands.recognition import BundlePath, EngineName, FaceModel, Force, PrecisionName
 
 __all__ = ["annotate"]
 
@@ -32,8 +32,8 @@ def annotate(
     face_model: FaceModel = None,
 ) -> None:
     """Draw the results into a copy of a clip (.mp4), or write them as tiers for ELAN (.eaf) or subtitles (.vtt)."""
-    from streamer.commands.annotating import annotate as annotate_file
-    from streamer.recorded.clip import ClipOptions
+    from emostream.streamer.commands.annotating import annotate as annotate_file
+    from emostream.streamer.recorded.clip import ClipOptions
 
     options = ClipOptions(bundle=bundle, engine=engine, precision=precision, face_model=face_model)
     annotate_file(source, target, options, force=force, stream=stream, media=media)

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import typer
 
-from engines.errors import ConfigError
-from engines.files import check_target
-from engines.starter import STARTER
-from streamer.annotating.eaf import write_eaf
-from streamer.annotating.video import recognise_faces, write_video
-from streamer.annotating.vtt import write_vtt
-from streamer.commands.progress import length_of, showing
-from streamer.recorded.clip import ClipOptions, StoppedError, recognise, recognizer_of
-from streamer.recorded.events_file import Take
-from streamer.recorded.source import EVENTS_SUFFIXES, EventsSource, events_source
-from streamer.recorded.timeline import Timeline, TimelineBuilder
-from streamer.stopping import STOPPING
-from streamer.whole_file import whole_file
+from emostream.engines.errors import ConfigError
+from emostream.engines.files import check_target
+from emostream.engines.starter import STARTER
+from emostream.streamer.annotating.eaf import write_eaf
+from emostream.streamer.annotating.video import recognise_faces, write_video
+from emostream.streamer.annotating.vtt import write_vtt
+from emostream.streamer.commands.progress import length_of, showing
+from emostream.streamer.recorded.clip import ClipOptions, StoppedError, recognise, recognizer_of
+from emostream.streamer.recorded.events_file import Take
+from emostream.streamer.recorded.source import EVENTS_SUFFIXES, EventsSource, events_source
+from emostream.streamer.recorded.timeline import Timeline, TimelineBuilder
+from emostream.streamer.stopping import STOPPING
+from emostream.streamer.whole_file import whole_file
 
 __all__ = ["SUFFIXES", "annotate"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from engines.errors import EmostreamError
-from streamer.client import Subscriber
-from streamer.events import StatusEvent
-from streamer.subscribing.connecting import silence
+from emostream.engines.errors import EmostreamError
+from emostream.streamer.client import Subscriber
+from emostream.streamer.events import StatusEvent
+from emostream.streamer.subscribing.connecting import silence
 
 __all__ = ["check_health"]
 

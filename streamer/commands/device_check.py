@@ -12,19 +12,19 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from engines.errors import ConfigError, SourceError
-from streamer.checking.hints import camera_hint, microphone_hint
-from streamer.checking.senses import Hearing, Sight
-from streamer.checking.thumbnail import check_picture_file, marked, thumbnail, write_picture
-from streamer.checking.trial import Trial
-from streamer.checking.words import hearing_line, level_meter, sight_line
-from streamer.config import BROWSER, StreamConfig
-from streamer.sources.base import Source
-from streamer.sources.browser import Doorway
-from streamer.sources.camera import Camera, list_cameras
-from streamer.sources.choose import choose
-from streamer.sources.microphone import Microphone
-from streamer.sources.portaudio import list_microphones
+from emostream.engines.errors import ConfigError, SourceError
+from emostream.streamer.checking.hints import camera_hint, microphone_hint
+from emostream.streamer.checking.senses import Hearing, Sight
+from emostream.streamer.checking.thumbnail import check_picture_file, marked, thumbnail, write_picture
+from emostream.streamer.checking.trial import Trial
+from emostream.streamer.checking.words import hearing_line, level_meter, sight_line
+from emostream.streamer.config import BROWSER, StreamConfig
+from emostream.streamer.sources.base import Source
+from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.sources.camera import Camera, list_cameras
+from emostream.streamer.sources.choose import choose
+from emostream.streamer.sources.microphone import Microphone
+from emostream.streamer.sources.portaudio import list_microphones
 
 __all__ = ["check_devices"]
 

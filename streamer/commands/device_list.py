@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engines.errors import SourceError
-from streamer.sources.camera import list_cameras
-from streamer.sources.portaudio import list_microphones
+from emostream.engines.errors import SourceError
+from emostream.streamer.sources.camera import list_cameras
+from emostream.streamer.sources.portaudio import list_microphones
 
 __all__ = ["describe_devices"]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["devices"]
 
@@ -34,12 +34,12 @@ def devices(
         for option, value in (("camera", camera), ("mic", mic), ("picture", picture)):
             if value is not None:
                 raise ConfigError(f"--{option} is of a check; give --check too")
-        from streamer.commands.device_list import describe_devices
+        from emostream.streamer.commands.device_list import describe_devices
 
         typer.echo(describe_devices())
         return
     if picture is not None and camera is None and mic is not None:
         raise ConfigError("--picture is of a camera, and --mic checks a microphone alone; give --camera too")
-    from streamer.commands.device_check import check_devices
+    from emostream.streamer.commands.device_check import check_devices
 
     check_devices(camera=camera, mic=mic, seconds=seconds, picture=picture)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engines.errors import ConfigError, PublishError
-from engines.starter import STARTER
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.engines.starter import STARTER
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from engines.bundle import Bundle
-    from engines.tensors import NetworkRole
+    from emostream.engines.bundle import Bundle
+    from emostream.engines.tensors import NetworkRole
 
 __all__ = ["app"]
 
@@ -56,7 +56,7 @@ def build(
 
     Plans that are there already are left.
     """
-    from engines.bundle import Bundle
+    from emostream.engines.bundle import Bundle
 
     if engine not in _FORMS:
         raise ConfigError(f"engine {engine!r} needs nothing built; expected {' or '.join(_FORMS)}")
@@ -75,12 +75,12 @@ def _build_plans(bundle: Bundle, max_batch: int, compute_capability: str | None)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from engines.backends.cuda import Gpu, find_gpu
-    from engines.compile.builder import Profile
-    from engines.compile.flavour import ComputeCapability, find_flavour
-    from engines.compile.plan_cache import PlanCache
-    from engines.compile.plans import Target, plans_of
-    from engines.tensors import NETWORK_ROLES
+    from emostream.engines.backends.cuda import Gpu, find_gpu
+    from emostream.engines.compile.builder import Profile
+    from emostream.engines.compile.flavour import ComputeCapability, find_flavour
+    from emostream.engines.compile.plan_cache import PlanCache
+    from emostream.engines.compile.plans import Target, plans_of
+    from emostream.engines.tensors import NETWORK_ROLES
 
     gpus: list[Gpu | ComputeCapability] = list(_capabilities(compute_capability)) if compute_capability else []
     flavour = find_flavour(ahead_of_time=bool(gpus))
@@ -97,10 +97,10 @@ def _build_plans(bundle: Bundle, max_batch: int, compute_capability: str | None)
 def _build_int8(bundle: Bundle, recordings: list[Path]) -> None:
     from rich.console import Console
 
-    from engines.compile.int8 import nncf_version
-    from engines.compile.int8_build import build_int8
-    from engines.compile.int8_cache import Int8Cache
-    from engines.compile.int8_examples import read_examples
+    from emostream.engines.compile.int8 import nncf_version
+    from emostream.engines.compile.int8_build import build_int8
+    from emostream.engines.compile.int8_cache import Int8Cache
+    from emostream.engines.compile.int8_examples import read_examples
 
     nncf_version()  # before the recordings are read, which takes long
     with Console(stderr=True).status("reading the recordings") as status:
@@ -125,8 +125,8 @@ def _build_int8(bundle: Bundle, recordings: list[Path]) -> None:
 @app.command("list")
 def list_built() -> None:
     """List the plans and INT8 networks of this user."""
-    from engines.compile.int8_cache import Int8Cache
-    from engines.compile.plan_cache import PlanCache
+    from emostream.engines.compile.int8_cache import Int8Cache
+    from emostream.engines.compile.plan_cache import PlanCache
 
     cache = PlanCache()
     plans = cache.plans()
@@ -150,8 +150,8 @@ def list_built() -> None:
 @app.command()
 def clean() -> None:
     """Remove every plan and INT8 network; the next session on a GPU builds its plans again."""
-    from engines.compile.int8_cache import Int8Cache
-    from engines.compile.plan_cache import PlanCache
+    from emostream.engines.compile.int8_cache import Int8Cache
+    from emostream.engines.compile.plan_cache import PlanCache
 
     plans, quantised = PlanCache(), Int8Cache()
     try:

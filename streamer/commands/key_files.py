@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zmq.auth import create_certificates
 
-from engines.errors import ConfigError, PublishError
-from streamer.keys import CLIENTS, PUBLIC, SECRET, SERVER, check_curve
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.streamer.keys import CLIENTS, PUBLIC, SECRET, SERVER, check_curve
 
 __all__ = ["make_client", "make_server"]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["keys"]
 
@@ -22,7 +22,7 @@ def keys(
     ] = None,
 ) -> None:
     """Make the keys with which an emostream serves other machines; nothing is overwritten."""
-    from streamer.commands.key_files import make_client, make_server
+    from emostream.streamer.commands.key_files import make_client, make_server
 
     if client is None:
         if to is not None:

@@ -6,10 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from engines.redaction import one_line
-from streamer.client import Gap, SessionStarted, Subscriber
-from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
-from streamer.subscribing.cursor_file import read_cursors, write_cursors
+from emostream.engines.redaction import one_line
+from emostream.streamer.client import Gap, SessionStarted, Subscriber
+from emostream.streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
+from emostream.streamer.subscribing.cursor_file import read_cursors, write_cursors
 
 UNTRAINED = "the bundle is untrained: its scores come from random weights and mean nothing"
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engines.media.container import open_container
+from emostream.engines.media.container import open_container
 
 __all__ = ["Begin", "length_of", "showing"]
 

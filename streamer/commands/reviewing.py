@@ -9,19 +9,19 @@ from pathlib import Path
 
 import typer
 
-from engines.errors import ConfigError
-from engines.files import check_target
-from streamer.commands.progress import length_of, showing
-from streamer.events import EmotionEvent
-from streamer.recorded.clip import ClipOptions, StoppedError, recognise, recognizer_of
-from streamer.recorded.events_file import Take
-from streamer.recorded.source import EventsSource, events_source
-from streamer.review.columns import TakeColumns
-from streamer.review.figures import Row
-from streamer.review.heads import ask_heads, heads_of
-from streamer.review.report_page import GENERATOR, Report, render
-from streamer.stopping import STOPPING
-from streamer.whole_file import whole_file
+from emostream.engines.errors import ConfigError
+from emostream.engines.files import check_target
+from emostream.streamer.commands.progress import length_of, showing
+from emostream.streamer.events import EmotionEvent
+from emostream.streamer.recorded.clip import ClipOptions, StoppedError, recognise, recognizer_of
+from emostream.streamer.recorded.events_file import Take
+from emostream.streamer.recorded.source import EventsSource, events_source
+from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.review.figures import Row
+from emostream.streamer.review.heads import ask_heads, heads_of
+from emostream.streamer.review.report_page import GENERATOR, Report, render
+from emostream.streamer.stopping import STOPPING
+from emostream.streamer.whole_file import whole_file
 
 __all__ = ["review"]
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import zmq
 
-from engines.errors import ConfigError, PublishError
-from streamer.address import is_loopback
-from streamer.events import port_in_range
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.streamer.address import is_loopback
+from emostream.streamer.events import port_in_range
 
 __all__ = ["bind", "check_reach"]
 

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from streamer.threads import OwnedThread
+from emostream.streamer.threads import OwnedThread
 
 __all__ = ["ConnectionGuard"]
 

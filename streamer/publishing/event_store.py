@@ -6,8 +6,8 @@ import threading
 import zlib
 from dataclasses import dataclass, field
 
-from engines.errors import EventError
-from streamer.replay_protocol import REPLAY_VERSION, ReplayHeader, ReplayRequest
+from emostream.engines.errors import EventError
+from emostream.streamer.replay_protocol import REPLAY_VERSION, ReplayHeader, ReplayRequest
 
 __all__ = ["EVENTS_KEPT", "EventStore"]
 

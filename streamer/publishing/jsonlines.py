@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from engines.errors import EventError, PublishError
-from streamer.events import decode
+from emostream.engines.errors import EventError, PublishError
+from emostream.streamer.events import decode
 
 logger = logging.getLogger("emostream")
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from engines.errors import ConfigError
-from streamer.publishing.jsonlines import JsonLinesWriter
-from streamer.publishing.parquet import SUFFIX, ParquetWriter
+from emostream.engines.errors import ConfigError
+from emostream.streamer.publishing.jsonlines import JsonLinesWriter
+from emostream.streamer.publishing.parquet import SUFFIX, ParquetWriter
 
 __all__ = ["Output", "check_output", "is_parquet", "output_to"]
 

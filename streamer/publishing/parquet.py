@@ -21,10 +21,10 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from engines.errors import ConfigError, EventError, PublishError
-from streamer.events import Event, decode
-from streamer.publishing.jsonlines import JsonLinesWriter
-from streamer.threads import yield_to_others
+from emostream.engines.errors import ConfigError, EventError, PublishError
+from emostream.streamer.events import Event, decode
+from emostream.streamer.publishing.jsonlines import JsonLinesWriter
+from emostream.streamer.threads import yield_to_others
 
 __all__ = ["EVENTS_PER_FILE", "SECONDS_PER_FILE", "SUFFIX", "ParquetWriter"]
 
@@ -129,7 +129,7 @@ class ParquetWriter:
             journal.close()
 
     def _work(self) -> None:
-        from streamer.publishing.parquet_table import table_of
+        from emostream.streamer.publishing.parquet_table import table_of
 
         yield_to_others()
         table_of([], self._labels)  # pyarrow loads pandas for its first table, where there is one
@@ -182,7 +182,7 @@ class ParquetWriter:
 def _write(journal: BinaryIO, target: Path, labels: Sequence[str]) -> None:
     import pyarrow.parquet as pq
 
-    from streamer.publishing.parquet_table import table_of
+    from emostream.streamer.publishing.parquet_table import table_of
 
     events = [event for event in map(_event, journal) if event is not None]
     if not events:

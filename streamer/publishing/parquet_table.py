@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from streamer.events import EmotionEvent, Event, SegmentScores, UtteranceEvent
+from emostream.streamer.events import EmotionEvent, Event, SegmentScores, UtteranceEvent
 
 __all__ = ["table_of"]
 

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from engines.errors import PublishError
-from streamer.events import Event, StatusEvent, encode, topic
-from streamer.keys import ServerKeys
-from streamer.publishing.binding import bind, check_reach
-from streamer.publishing.channel import Channel, Waiting
-from streamer.publishing.connection_guard import ConnectionGuard
-from streamer.publishing.event_store import EventStore
-from streamer.publishing.output import output_to
-from streamer.publishing.replay import ReplayServer
+from emostream.engines.errors import PublishError
+from emostream.streamer.events import Event, StatusEvent, encode, topic
+from emostream.streamer.keys import ServerKeys
+from emostream.streamer.publishing.binding import bind, check_reach
+from emostream.streamer.publishing.channel import Channel, Waiting
+from emostream.streamer.publishing.connection_guard import ConnectionGuard
+from emostream.streamer.publishing.event_store import EventStore
+from emostream.streamer.publishing.output import output_to
+from emostream.streamer.publishing.replay import ReplayServer
 
 if TYPE_CHECKING:
     from zmq.auth.thread import ThreadAuthenticator

@@ -13,12 +13,12 @@ import logging
 
 import zmq
 
-from engines.errors import EventError
-from streamer.keys import ServerKeys
-from streamer.publishing.binding import bind
-from streamer.publishing.event_store import EventStore
-from streamer.replay_protocol import ReplayRefusal, decode_request, encode_header
-from streamer.threads import OwnedThread
+from emostream.engines.errors import EventError
+from emostream.streamer.keys import ServerKeys
+from emostream.streamer.publishing.binding import bind
+from emostream.streamer.publishing.event_store import EventStore
+from emostream.streamer.replay_protocol import ReplayRefusal, decode_request, encode_header
+from emostream.streamer.threads import OwnedThread
 
 __all__ = ["ReplayServer"]
 

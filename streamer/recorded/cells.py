@@ -6,9 +6,9 @@ middle of its segment.
 
 from __future__ import annotations
 
-from engines.frontend.grid import SEGMENT_SECONDS, seconds
-from engines.frontend.settings import SHIFT_SAMPLES
-from streamer.events import EmotionEvent
+from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds
+from emostream.engines.frontend.settings import SHIFT_SAMPLES
+from emostream.streamer.events import EmotionEvent
 
 __all__ = ["MARGIN_SECONDS", "SHIFT_SECONDS", "caption", "cell"]
 

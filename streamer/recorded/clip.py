@@ -11,20 +11,20 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from engines.backends.choose import choose_engine
-from engines.bundle import Bundle
-from engines.errors import ConfigError, EmostreamError, SourceError
-from engines.frontend.clip import FrameFace
-from engines.frontend.detectors import ViolaJones, YuNet
-from engines.frontend.segmenter import Segment
-from engines.media.container import is_url
-from engines.offline import OfflineRecording
-from engines.pooling import Features
-from engines.recognizer import Recognizer
-from streamer.events import Dropped
-from streamer.recorded.events_file import SegmentOrUtterance
-from streamer.stages.interpreter import Interpreter
-from streamer.stages.segments import TimedSegment
+from emostream.engines.backends.choose import choose_engine
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError, EmostreamError, SourceError
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.detectors import ViolaJones, YuNet
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.media.container import is_url
+from emostream.engines.offline import OfflineRecording
+from emostream.engines.pooling import Features
+from emostream.engines.recognizer import Recognizer
+from emostream.streamer.events import Dropped
+from emostream.streamer.recorded.events_file import SegmentOrUtterance
+from emostream.streamer.stages.interpreter import Interpreter
+from emostream.streamer.stages.segments import TimedSegment
 
 __all__ = ["ClipOptions", "Found", "StoppedError", "recognise", "recognizer_of"]
 

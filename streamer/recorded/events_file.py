@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
 
-from engines.errors import EventError, SourceError
-from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
+from emostream.engines.errors import EventError, SourceError
+from emostream.streamer.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
 
 __all__ = ["EventsFile", "SegmentOrUtterance", "Take"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from engines.errors import SourceError
-from streamer.recorded.events_file import EventsFile
+from emostream.engines.errors import SourceError
+from emostream.streamer.recorded.events_file import EventsFile
 
 __all__ = ["EVENTS_SUFFIXES", "EventsSource", "events_source"]
 

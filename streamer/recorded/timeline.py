@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streamer.events import EmotionEvent
-from streamer.recorded.cells import MARGIN_SECONDS, SHIFT_SECONDS, caption, cell
-from streamer.recorded.events_file import SegmentOrUtterance
+from emostream.streamer.events import EmotionEvent
+from emostream.streamer.recorded.cells import MARGIN_SECONDS, SHIFT_SECONDS, caption, cell
+from emostream.streamer.recorded.events_file import SegmentOrUtterance
 
 __all__ = ["LabelledCell", "Span", "Timeline", "TimelineBuilder"]
 

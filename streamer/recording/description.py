@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from engines.bundle import Bundle
-from engines.files import replace_file
-from engines.redaction import redacted
-from streamer.config import Config, StreamConfig
-from streamer.events import BundleInfo, EngineInfo
+from emostream.engines.bundle import Bundle
+from emostream.engines.files import replace_file
+from emostream.engines.redaction import redacted
+from emostream.streamer.config import Config, StreamConfig
+from emostream.streamer.events import BundleInfo, EngineInfo
 
 __all__ = [
     "FILE_NAME",

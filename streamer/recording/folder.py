@@ -6,7 +6,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from engines.errors import PublishError
+from emostream.engines.errors import PublishError
 
 __all__ = ["make_folder"]
 

@@ -20,17 +20,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.events import EmotionEvent, SourceState
-from streamer.recorded.cells import MARGIN_SECONDS, caption, cell
-from streamer.recording.description import MediaDescription
-from streamer.recording.media_file import MediaFile
-from streamer.recording.media_queue import Item, MediaQueue, PlacedSound
-from streamer.stages.clock import RecordedClock, StreamClock
-from streamer.threads import OwnedThread, yield_to_others
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.events import EmotionEvent, SourceState
+from emostream.streamer.recorded.cells import MARGIN_SECONDS, caption, cell
+from emostream.streamer.recording.description import MediaDescription
+from emostream.streamer.recording.media_file import MediaFile
+from emostream.streamer.recording.media_queue import Item, MediaQueue, PlacedSound
+from emostream.streamer.stages.clock import RecordedClock, StreamClock
+from emostream.streamer.threads import OwnedThread, yield_to_others
 
 __all__ = ["MediaRecorder", "Recorded"]
 

@@ -23,13 +23,13 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from engines.bundle import Bundle
-from engines.errors import ConfigError, PublishError
-from streamer.config import Config
-from streamer.events import EmotionEvent, Event, StatusEvent, encode
-from streamer.publishing.jsonlines import JsonLinesWriter
-from streamer.publishing.parquet import ParquetWriter
-from streamer.recording.description import (
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.streamer.config import Config
+from emostream.streamer.events import EmotionEvent, Event, StatusEvent, encode
+from emostream.streamer.publishing.jsonlines import JsonLinesWriter
+from emostream.streamer.publishing.parquet import ParquetWriter
+from emostream.streamer.recording.description import (
     FILE_NAME,
     Description,
     MediaDescription,
@@ -39,9 +39,9 @@ from streamer.recording.description import (
     utc,
     write_description,
 )
-from streamer.recording.folder import make_folder
-from streamer.recording.media import MediaRecorder
-from streamer.stream import Stream
+from emostream.streamer.recording.folder import make_folder
+from emostream.streamer.recording.media import MediaRecorder
+from emostream.streamer.stream import Stream
 
 __all__ = ["EVENTS_FILE", "Recording"]
 

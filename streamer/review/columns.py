@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streamer.events import Dropped, UtteranceEvent
-from streamer.recorded.cells import cell
-from streamer.recorded.events_file import SegmentOrUtterance
+from emostream.streamer.events import Dropped, UtteranceEvent
+from emostream.streamer.recorded.cells import cell
+from emostream.streamer.recorded.events_file import SegmentOrUtterance
 
 __all__ = ["REASONS", "TakeColumns", "Turn"]
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from streamer.recorded.cells import SHIFT_SECONDS
-from streamer.review.columns import TakeColumns
-from streamer.review.gaps import Gaps
+from emostream.streamer.recorded.cells import SHIFT_SECONDS
+from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.review.gaps import Gaps
 
 __all__ = ["Row", "clock", "label_rows", "latency_quantiles", "summary_rows"]
 

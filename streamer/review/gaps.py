@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from streamer.recorded.cells import SHIFT_SECONDS, cell
-from streamer.review.columns import REASONS, TakeColumns
+from emostream.streamer.recorded.cells import SHIFT_SECONDS, cell
+from emostream.streamer.review.columns import REASONS, TakeColumns
 
 __all__ = ["Gap", "Gaps", "find_gaps"]
 

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from engines.recognizer import Recognizer
-from streamer.recorded.clip import ClipOptions, Found, recognise
-from streamer.review.columns import TakeColumns
+from emostream.engines.recognizer import Recognizer
+from emostream.streamer.recorded.clip import ClipOptions, Found, recognise
+from emostream.streamer.review.columns import TakeColumns
 
 __all__ = ["BothHeads", "ask_heads", "heads_of"]
 

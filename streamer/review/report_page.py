@@ -11,14 +11,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from streamer.colours import colours_of
-from streamer.recorded.cells import MARGIN_SECONDS
-from streamer.review.charts import Chart, apart_chart, latency_chart, recognised_chart
-from streamer.review.columns import TakeColumns, Turn
-from streamer.review.figures import Row, clock, label_rows, summary_rows
-from streamer.review.gaps import Gaps, find_gaps
-from streamer.review.lanes import COLOURS
-from streamer.review.thinning import Bins
+from emostream.streamer.colours import colours_of
+from emostream.streamer.recorded.cells import MARGIN_SECONDS
+from emostream.streamer.review.charts import Chart, apart_chart, latency_chart, recognised_chart
+from emostream.streamer.review.columns import TakeColumns, Turn
+from emostream.streamer.review.figures import Row, clock, label_rows, summary_rows
+from emostream.streamer.review.gaps import Gaps, find_gaps
+from emostream.streamer.review.lanes import COLOURS
+from emostream.streamer.review.thinning import Bins
 
 __all__ = ["GENERATOR", "Report", "render"]
 
@@ -83,7 +83,7 @@ def render(report: Report) -> str:
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=PackageLoader("streamer.review"),
+        loader=PackageLoader("emostream.streamer.review"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streamer.recorded.cells import SHIFT_SECONDS
+from emostream.streamer.recorded.cells import SHIFT_SECONDS
 
 __all__ = ["Band", "Bins"]
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from streamer.events import EmotionEvent, Event, SourceState
-from streamer.stages.meters import Levels, Meters
+from emostream.streamer.events import EmotionEvent, Event, SourceState
+from emostream.streamer.stages.meters import Levels, Meters
 
 __all__ = ["Console", "Watched", "describe_scene", "light_word", "sound_word"]
 

@@ -8,10 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from engines.bundle import Manifest
-from streamer.events import EmotionEvent, Event
-from streamer.showing.console import describe_scene
-from streamer.stream import Stream
+from emostream.engines.bundle import Manifest
+from emostream.streamer.events import EmotionEvent, Event
+from emostream.streamer.showing.console import describe_scene
+from emostream.streamer.stream import Stream
 
 __all__ = ["FleetView"]
 

@@ -18,10 +18,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from streamer.address import Address, names_this_machine
-from streamer.events import StatusEvent
-from streamer.publishing.channel import LATENCY_BOUNDS_MS
-from streamer.stream import Stream
+from emostream.streamer.address import Address, names_this_machine
+from emostream.streamer.events import StatusEvent
+from emostream.streamer.publishing.channel import LATENCY_BOUNDS_MS
+from emostream.streamer.stream import Stream
 
 __all__ = ["MetricsServer"]
 

@@ -10,9 +10,9 @@ from typing import Protocol, TypeVar
 
 from typing_extensions import Self
 
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.queues import Pause
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.queues import Pause
 
 __all__ = ["LiveSource", "Outlet", "Outlets", "Playback", "Source"]
 

@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from engines.errors import SourceError
-from engines.media.audio import AudioBlock
-from engines.media.jpeg import jpeg_size
-from engines.media.video import VideoFrame
-from streamer.queues import Inlet
-from streamer.sources.base import LiveSource, Outlets, Playback
-from streamer.sources.block_ring import RawBlock
-from streamer.sources.running_minimum import RunningMinimum
-from streamer.sources.stamping import BlockStamper
+from emostream.engines.errors import SourceError
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.jpeg import jpeg_size
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.queues import Inlet
+from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.sources.block_ring import RawBlock
+from emostream.streamer.sources.running_minimum import RunningMinimum
+from emostream.streamer.sources.stamping import BlockStamper
 
 __all__ = ["Browser", "Doorway", "Guest", "SentPicture", "SentSound"]
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from typing_extensions import Self
 
-from engines.errors import SourceError
-from engines.media.video import VideoFrame
-from streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.engines.errors import SourceError
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.sources.base import LiveSource, Outlets, Playback
 
 __all__ = ["Camera", "list_cameras"]
 

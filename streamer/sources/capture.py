@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.errors import SourceError
-from streamer.sources.block_ring import BlockRing, RawBlock
-from streamer.sources.portaudio import load_portaudio
+from emostream.engines.errors import SourceError
+from emostream.streamer.sources.block_ring import BlockRing, RawBlock
+from emostream.streamer.sources.portaudio import load_portaudio
 
 __all__ = ["Capture", "main", "wake"]
 

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engines.errors import ConfigError, SourceError
-from engines.media.container import Contents, is_url, open_container
-from engines.redaction import redacted
-from streamer.config import BROWSER, StreamConfig
-from streamer.sources.base import Source
-from streamer.sources.browser import Browser, Doorway
-from streamer.sources.camera import Camera
-from streamer.sources.microphone import Microphone
-from streamer.sources.network_stream import NetworkStream
-from streamer.sources.recording import Recording
+from emostream.engines.errors import ConfigError, SourceError
+from emostream.engines.media.container import Contents, is_url, open_container
+from emostream.engines.redaction import redacted
+from emostream.streamer.config import BROWSER, StreamConfig
+from emostream.streamer.sources.base import Source
+from emostream.streamer.sources.browser import Browser, Doorway
+from emostream.streamer.sources.camera import Camera
+from emostream.streamer.sources.microphone import Microphone
+from emostream.streamer.sources.network_stream import NetworkStream
+from emostream.streamer.sources.recording import Recording
 
 __all__ = ["Chosen", "choose", "open_sources"]
 

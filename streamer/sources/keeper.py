@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from engines.errors import SourceError
-from streamer.sources.base import LiveSource, Outlets, Playback
-from streamer.sources.tap import Tap
-from streamer.threads import OwnedThread
+from emostream.engines.errors import SourceError
+from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.sources.tap import Tap
+from emostream.streamer.threads import OwnedThread
 
 __all__ = ["Keeper", "Modality", "pauses"]
 

@@ -13,16 +13,17 @@ from typing import Any
 
 from typing_extensions import Self
 
-from engines.errors import SourceError
-from streamer.sources.base import LiveSource, Outlets, Playback
-from streamer.sources.block_ring import BlockRing, RawBlock
-from streamer.sources.stamping import BlockStamper
+from emostream.engines.errors import SourceError
+from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.sources.block_ring import BlockRing, RawBlock
+from emostream.streamer.sources.stamping import BlockStamper
 
 __all__ = ["Microphone"]
 
 # Not `-m`, which would look for modules in the working directory first.
 _CAPTURE = (
-    "import sys; sys.path[:] = filter(None, sys.path); from streamer.sources.capture import main; main(*sys.argv[1:])"
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "from emostream.streamer.sources.capture import main; main(*sys.argv[1:])"
 )
 _ANSWER_S = 10.0  # sound servers start on demand
 _END_S = 0.5

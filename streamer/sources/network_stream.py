@@ -14,15 +14,15 @@ from av.stream import Stream
 from av.video.stream import VideoStream
 from typing_extensions import Self
 
-from engines.errors import SourceError
-from engines.media.audio import AudioBlock, AudioUnpacker
-from engines.media.container import first_stream, open_container
-from engines.media.decoding import PacketDecoder
-from engines.media.video import VideoFrame, VideoUnpacker
-from engines.redaction import redacted
-from streamer.queues import Pause
-from streamer.sources.base import LiveSource, Outlet, Outlets, Playback
-from streamer.sources.running_minimum import RunningMinimum
+from emostream.engines.errors import SourceError
+from emostream.engines.media.audio import AudioBlock, AudioUnpacker
+from emostream.engines.media.container import first_stream, open_container
+from emostream.engines.media.decoding import PacketDecoder
+from emostream.engines.media.video import VideoFrame, VideoUnpacker
+from emostream.engines.redaction import redacted
+from emostream.streamer.queues import Pause
+from emostream.streamer.sources.base import LiveSource, Outlet, Outlets, Playback
+from emostream.streamer.sources.running_minimum import RunningMinimum
 
 __all__ = ["ArrivalClock", "NetworkStream"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engines.errors import SourceError
-from streamer.events import SourceState
-from streamer.sources.base import Outlets, Playback, Source
+from emostream.engines.errors import SourceError
+from emostream.streamer.events import SourceState
+from emostream.streamer.sources.base import Outlets, Playback, Source
 
 __all__ = ["Player"]
 

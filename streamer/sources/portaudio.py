@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from engines.errors import SourceError
+from emostream.engines.errors import SourceError
 
 __all__ = ["list_microphones", "load_portaudio"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engines.media.audio import AudioBlock
-from engines.media.container import TrackKind
-from engines.media.track import AudioTrack, VideoTrack
-from engines.media.video import VideoFrame
-from engines.redaction import redacted
-from streamer.queues import Pause
-from streamer.sources.base import Outlet, Outlets, Playback, Source
-from streamer.threads import yield_to_others
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.container import TrackKind
+from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.media.video import VideoFrame
+from emostream.engines.redaction import redacted
+from emostream.streamer.queues import Pause
+from emostream.streamer.sources.base import Outlet, Outlets, Playback, Source
+from emostream.streamer.threads import yield_to_others
 
 __all__ = ["Recording"]
 

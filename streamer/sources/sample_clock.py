@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamer.sources.running_minimum import RunningMinimum
+from emostream.streamer.sources.running_minimum import RunningMinimum
 
 __all__ = ["SampleClock"]
 

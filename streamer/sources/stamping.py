@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock, MonoResampler
-from streamer.sources.block_ring import RawBlock
-from streamer.sources.sample_clock import SampleClock
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock, MonoResampler
+from emostream.streamer.sources.block_ring import RawBlock
+from emostream.streamer.sources.sample_clock import SampleClock
 
 __all__ = ["BlockStamper"]
 

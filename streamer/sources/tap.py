@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.events import SourceState
-from streamer.queues import Inlet, Pause
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.events import SourceState
+from emostream.streamer.queues import Inlet, Pause
 
 __all__ = ["STALE_S", "Tap", "Valve"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Protocol
 
-from engines.frontend.placement import GridClock
+from emostream.engines.frontend.placement import GridClock
 
 __all__ = ["LiveClock", "RecordedClock", "StreamClock"]
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from streamer.stages.segments import SegmentQueue, TimedSegment
+from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
 
 __all__ = ["Gatherer", "Round"]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from typing_extensions import Self
 
-from engines.frontend.clip import FrameFace
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.queues import DropPolicy, Inlet, Pause
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.queues import DropPolicy, Inlet, Pause
 
 __all__ = ["Inlets"]
 

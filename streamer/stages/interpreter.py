@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
-from engines.frontend.grid import seconds
-from engines.frontend.voice import CHUNK_SAMPLES
-from engines.heads import HeadName
-from engines.pooling import Features, Pools, VideoWindow
-from engines.recognizer import Scores
-from streamer import events
-from streamer.stages.segments import TimedSegment
+from emostream.engines.frontend.grid import seconds
+from emostream.engines.frontend.voice import CHUNK_SAMPLES
+from emostream.engines.heads import HeadName
+from emostream.engines.pooling import Features, Pools, VideoWindow
+from emostream.engines.recognizer import Scores
+from emostream.streamer import events
+from emostream.streamer.stages.segments import TimedSegment
 
 __all__ = ["Interpreter", "Utterance", "UtteranceTracker"]
 

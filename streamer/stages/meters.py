@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
-from engines.frontend.settings import SAMPLE_RATE
-from streamer.events import Dropped, Losses
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.streamer.events import Dropped, Losses
 
 __all__ = ["Levels", "Meters", "Rate"]
 

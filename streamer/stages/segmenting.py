@@ -13,18 +13,18 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.grid import seconds, segment_count, segment_end
-from engines.frontend.placement import AudioPlacer
-from engines.frontend.segmenter import Segment, Segmenter
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock
-from streamer.queues import Inlet, Pause
-from streamer.stages.clock import LiveClock, RecordedClock, StreamClock
-from streamer.stages.inlets import Inlets
-from streamer.stages.meters import Meters
-from streamer.stages.segments import SegmentQueue, TimedSegment
-from streamer.stages.watching import Watcher
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.grid import seconds, segment_count, segment_end
+from emostream.engines.frontend.placement import AudioPlacer
+from emostream.engines.frontend.segmenter import Segment, Segmenter
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock
+from emostream.streamer.queues import Inlet, Pause
+from emostream.streamer.stages.clock import LiveClock, RecordedClock, StreamClock
+from emostream.streamer.stages.inlets import Inlets
+from emostream.streamer.stages.meters import Meters
+from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
+from emostream.streamer.stages.watching import Watcher
 
 __all__ = ["Segmenting", "SegmentingOptions"]
 

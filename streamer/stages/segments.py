@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engines.frontend.segmenter import Segment
-from streamer.events import Dropped
+from emostream.engines.frontend.segmenter import Segment
+from emostream.streamer.events import Dropped
 
 __all__ = ["SegmentQueue", "TimedSegment"]
 

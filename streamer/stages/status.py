@@ -6,13 +6,13 @@ import time
 from collections.abc import Sized
 from typing import Literal
 
-from engines.backends.base import Engine
-from engines.bundle import Bundle
-from streamer import events
-from streamer.publishing.channel import Channel
-from streamer.publishing.publisher import Publisher
-from streamer.stages.meters import Meters
-from streamer.stages.wall_clock import WallClock
+from emostream.engines.backends.base import Engine
+from emostream.engines.bundle import Bundle
+from emostream.streamer import events
+from emostream.streamer.publishing.channel import Channel
+from emostream.streamer.publishing.publisher import Publisher
+from emostream.streamer.stages.meters import Meters
+from emostream.streamer.stages.wall_clock import WallClock
 
 __all__ = ["StatusReporter"]
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import cv2
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.face import FaceTracker
-from engines.media.video import VideoFrame
-from streamer.queues import Inlet, Pause
-from streamer.stages.meters import Meters
-from streamer.stages.watching import Watcher
-from streamer.threads import yield_to_others
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.queues import Inlet, Pause
+from emostream.streamer.stages.meters import Meters
+from emostream.streamer.stages.watching import Watcher
+from emostream.streamer.threads import yield_to_others
 
 __all__ = ["Vision"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from engines.frontend.clip import FrameFace
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
 
 __all__ = ["Watcher"]
 

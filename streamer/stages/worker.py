@@ -14,18 +14,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engines.backends.base import Batch, Engine
-from engines.bundle import Bundle
-from engines.errors import EngineRunError
-from engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
-from engines.pooling import Features
-from engines.recognizer import Recognizer
-from streamer import events
-from streamer.publishing.channel import Channel
-from streamer.stages.gathering import Gatherer
-from streamer.stages.interpreter import Interpreter
-from streamer.stages.meters import Meters
-from streamer.stages.segments import SegmentQueue, TimedSegment
+from emostream.engines.backends.base import Batch, Engine
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import EngineRunError
+from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from emostream.engines.pooling import Features
+from emostream.engines.recognizer import Recognizer
+from emostream.streamer import events
+from emostream.streamer.publishing.channel import Channel
+from emostream.streamer.stages.gathering import Gatherer
+from emostream.streamer.stages.interpreter import Interpreter
+from emostream.streamer.stages.meters import Meters
+from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
 
 __all__ = ["Served", "Worker"]
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import zmq
 
-from engines.errors import ConfigError
-from streamer.events import port_in_range
-from streamer.keys import ClientKeys
+from emostream.engines.errors import ConfigError
+from emostream.streamer.events import port_in_range
+from emostream.streamer.keys import ClientKeys
 
 __all__ = ["connect"]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from engines.errors import ConfigError
-from streamer.events import Seq, Session, Stream
+from emostream.engines.errors import ConfigError
+from emostream.streamer.events import Seq, Session, Stream
 
 __all__ = ["Cursor"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from engines.errors import ConfigError, PublishError
-from streamer.subscribing.cursor import Cursor
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.streamer.subscribing.cursor import Cursor
 
 __all__ = ["read_cursors", "write_cursors"]
 

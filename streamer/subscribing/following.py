@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
-from streamer.replay_protocol import MOST_EVENTS, REPLAY_VERSION, ReplayRequest
-from streamer.subscribing.cursor import Cursor
-from streamer.subscribing.notices import Gap, Notice, describe_notice
-from streamer.subscribing.place import Place
-from streamer.subscribing.replay_client import Answer
+from emostream.streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
+from emostream.streamer.replay_protocol import MOST_EVENTS, REPLAY_VERSION, ReplayRequest
+from emostream.streamer.subscribing.cursor import Cursor
+from emostream.streamer.subscribing.notices import Gap, Notice, describe_notice
+from emostream.streamer.subscribing.place import Place
+from emostream.streamer.subscribing.replay_client import Answer
 
 __all__ = ["Following"]
 

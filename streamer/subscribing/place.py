@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 
-from streamer.subscribing.cursor import Cursor
-from streamer.subscribing.notices import SessionStarted
+from emostream.streamer.subscribing.cursor import Cursor
+from emostream.streamer.subscribing.notices import SessionStarted
 
 __all__ = ["Place"]
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import zmq
 
-from engines.errors import EventError
-from streamer.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
-from streamer.keys import ClientKeys
-from streamer.replay_protocol import ReplayHeader, ReplayRequest, decode_header, encode_request
-from streamer.subscribing.connecting import connect
+from emostream.engines.errors import EventError
+from emostream.streamer.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
+from emostream.streamer.keys import ClientKeys
+from emostream.streamer.replay_protocol import ReplayHeader, ReplayRequest, decode_header, encode_request
+from emostream.streamer.subscribing.connecting import connect
 
 __all__ = ["ANSWER_S", "Answer", "ReplayClient"]
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from streamer.address import names_this_machine
+from emostream.streamer.address import names_this_machine
 
 __all__ = ["PROTOCOL", "Access", "Guard"]
 

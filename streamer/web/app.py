@@ -11,11 +11,11 @@ from starlette.routing import Mount, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from streamer.sources.browser import Doorway
-from streamer.web.access import PROTOCOL, Access, Application, Guard
-from streamer.web.audience import Audience
-from streamer.web.feeding import feed
-from streamer.web.viewer import Viewer
+from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.web.access import PROTOCOL, Access, Application, Guard
+from emostream.streamer.web.audience import Audience
+from emostream.streamer.web.feeding import feed
+from emostream.streamer.web.viewer import Viewer
 
 __all__ = ["application"]
 

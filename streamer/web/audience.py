@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from streamer.events import Event, StatusEvent, encode
-from streamer.web.scene import Scene
+from emostream.streamer.events import Event, StatusEvent, encode
+from emostream.streamer.web.scene import Scene
 
 __all__ = ["Audience", "Listener"]
 

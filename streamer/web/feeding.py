@@ -23,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from streamer.sources.browser import Doorway, Guest, SentPicture, SentSound
-from streamer.web.access import PROTOCOL
+from emostream.streamer.sources.browser import Doorway, Guest, SentPicture, SentSound
+from emostream.streamer.web.access import PROTOCOL
 
 __all__ = ["feed"]
 

@@ -19,20 +19,20 @@ from typing import Any, Literal, NoReturn
 import uvicorn
 from typing_extensions import Self
 
-from engines.bundle import Manifest
-from engines.errors import ConfigError
-from streamer.address import Address, is_loopback
-from streamer.colours import colours_of
-from streamer.events import Event
-from streamer.logs import AS_IT_IS
-from streamer.stream import Stream
-from streamer.threads import yield_to_others
-from streamer.web.access import Access
-from streamer.web.app import application
-from streamer.web.audience import Audience
-from streamer.web.connection import PATIENCE_S, Connection
-from streamer.web.scene import Scene
-from streamer.web.token import stored_token
+from emostream.engines.bundle import Manifest
+from emostream.engines.errors import ConfigError
+from emostream.streamer.address import Address, is_loopback
+from emostream.streamer.colours import colours_of
+from emostream.streamer.events import Event
+from emostream.streamer.logs import AS_IT_IS
+from emostream.streamer.stream import Stream
+from emostream.streamer.threads import yield_to_others
+from emostream.streamer.web.access import Access
+from emostream.streamer.web.app import application
+from emostream.streamer.web.audience import Audience
+from emostream.streamer.web.connection import PATIENCE_S, Connection
+from emostream.streamer.web.scene import Scene
+from emostream.streamer.web.token import stored_token
 
 __all__ = ["Certificate", "Kept", "LivePage"]
 

@@ -12,11 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.stream import Stream
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.stream import Stream
 
 __all__ = ["Picture", "Scene"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from streamer.web.access import PROTOCOL
-from streamer.web.audience import Audience
+from emostream.streamer.web.access import PROTOCOL
+from emostream.streamer.web.audience import Audience
 
 __all__ = ["Viewer"]
 

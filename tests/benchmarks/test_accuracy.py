@@ -12,10 +12,10 @@ from benchmarks.accuracy_plot import plot
 from benchmarks.accuracy_report import markdown
 from benchmarks.calm import ClipCalm, changes_a_minute, clip_calm
 from benchmarks.machine import Machine
-from engines.errors import EmostreamError
+from emostream.engines.errors import EmostreamError
+from emostream.trainer.starter.measure import summary
+from emostream.trainer.starter.recipe import LABELS
 from tests.streamer.running import demo_clip
-from trainer.starter.measure import summary
-from trainer.starter.recipe import LABELS
 
 
 def figures() -> dict[str, Any]:

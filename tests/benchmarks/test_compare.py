@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import compare
-from engines.errors import EngineError
+from emostream.engines.errors import EngineError
 
 # Far below what was measured (benchmarks/results/compare-compact.md), so that only a real loss shows.
 LEAST_TIMES_AS_FAST = {"OpenVINO": 1.5, "followed": 4.0}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.fp16 import main, markdown, measure
-from engines.starter import STARTER
+from emostream.engines.starter import STARTER
 from tests.streamer.running import demo_clip
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 
 from benchmarks import frontend
-from engines.frontend.grid import SEGMENT_SECONDS
-from trainer.actors.clip import Line, write_clip
+from emostream.engines.frontend.grid import SEGMENT_SECONDS
+from emostream.trainer.actors.clip import Line, write_clip
 
 
 def test_every_part_of_a_clip_is_counted(tmp_path: Path) -> None:

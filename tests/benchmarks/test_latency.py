@@ -15,8 +15,8 @@ from benchmarks import latency
 from benchmarks.latency_report import LATENCY_STAGES, problems
 from benchmarks.session import Arrival, Sample, Session
 from benchmarks.tables import Summary, quantile
-from engines.frontend.grid import segment_count
-from streamer import events
+from emostream.engines.frontend.grid import segment_count
+from emostream.streamer import events
 from tests.media_files import write_media
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def session(received: list[events.EmotionEvent], *, exit_code: int = 0, missed: 
         missed=missed,
         sessions=1,
         load_average=(0.0, 0.0, 0.0),
-        command="python -m streamer",
+        command="python -m emostream",
     )
 
 

@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import typer
 
-from streamer.cli import app as emostream
-from streamer.events import json_schema
+from emostream.streamer.cli import app as emostream
+from emostream.streamer.events import json_schema
+from emostream.trainer.cli import app as emostream_train
 from tests.docs.site import Page, dead_links, is_elsewhere, read_site, urls_in_styles
-from trainer.cli import app as emostream_train
 
 ROOT = Path(__file__).parents[2]
 HOST = re.compile(r"([a-z0-9-]+\.)+[a-z]{2,}")

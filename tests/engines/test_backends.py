@@ -10,17 +10,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from engines.backends import choose
-from engines.backends.base import Batch
-from engines.backends.choose import choose_engine
-from engines.backends.cuda import Gpu
-from engines.backends.onnxruntime import OnnxRuntimeEngine
-from engines.backends.openvino import OpenVinoEngine, _reason
-from engines.bundle import Bundle
-from engines.compile.flavour import Flavour
-from engines.errors import ConfigError, EngineError
-from engines.frontend.segmenter import Segment
-from engines.recognizer import Recognizer
+from emostream.engines.backends import choose
+from emostream.engines.backends.base import Batch
+from emostream.engines.backends.choose import choose_engine
+from emostream.engines.backends.cuda import Gpu
+from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
+from emostream.engines.backends.openvino import OpenVinoEngine, _reason
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.flavour import Flavour
+from emostream.engines.errors import ConfigError, EngineError
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.recognizer import Recognizer
 
 ENGINES = {
     "onnxruntime": lambda bundle: OnnxRuntimeEngine(bundle),
@@ -47,8 +47,8 @@ def relative(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_the_paper_at_full_size_runs_in_openvino(tmp_path, batch):
-    from trainer.networks.presets import PAPER
-    from trainer.untrained import write_untrained
+    from emostream.trainer.networks.presets import PAPER
+    from emostream.trainer.untrained import write_untrained
 
     write_untrained(tmp_path / "paper", PAPER, ("a", "b"), name="paper", seed=0)
     paper = Bundle.load(tmp_path / "paper")
@@ -241,9 +241,9 @@ def watch(event, args):
         raise PermissionError(event)
 
 sys.addaudithook(watch)
-from engines.backends.openvino import OpenVinoEngine
-from engines.bundle import Bundle
-from engines.compile.flavour import Flavour
+from emostream.engines.backends.openvino import OpenVinoEngine
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.flavour import Flavour
 
 with OpenVinoEngine(Bundle.load(sys.argv[1])):
     os.write(1, b"loaded\\n")

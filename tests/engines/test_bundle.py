@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engines.archive import unpack
-from engines.bundle import Bundle
-from engines.errors import BundleError
+from emostream.engines.archive import unpack
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import BundleError
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def copy(bundle_folder, tmp_path) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr("engines.bundle.platformdirs.user_cache_dir", lambda _: str(tmp_path / "cache"))
+    monkeypatch.setattr("emostream.engines.bundle.platformdirs.user_cache_dir", lambda _: str(tmp_path / "cache"))
 
 
 def edit(folder: Path, **changes: object) -> None:
@@ -157,7 +157,7 @@ def test_a_zip_without_a_file_and_one_of_two_bundles(copy, tmp_path):
 
 def test_sizes_of_a_zip(copy, tmp_path, monkeypatch):
     archive = pack(copy, tmp_path / "bundle.zip")
-    monkeypatch.setattr("engines.archive.MAX_BYTES", 10_000)
+    monkeypatch.setattr("emostream.engines.archive.MAX_BYTES", 10_000)
     refused(archive, "bytes, expected at most 10,000; make the bundle again")
     (copy / "manifest.json").write_bytes(b" " * (1 << 21))
     refused(pack(copy, tmp_path / "bomb.zip", method=zipfile.ZIP_DEFLATED), "larger than 1 MiB")

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from engines.frontend import grid
-from engines.frontend.clip import FrameFace, TickTrack, sixteen
+from emostream.engines.frontend import grid
+from emostream.engines.frontend.clip import FrameFace, TickTrack, sixteen
 
 # L, and which of its frames the clip holds, written out by hand from the rule in the paper's section III-A.
 RULE = {

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.errors import ConfigError
-from engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align
-from engines.frontend.detectors import Face, ViolaJones, YuNet
-from engines.frontend.face import FaceTracker
-from engines.frontend.motion import moved_box, moved_eyes
-from engines.media.track import VideoTrack
+from emostream.engines.errors import ConfigError
+from emostream.engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align
+from emostream.engines.frontend.detectors import Face, ViolaJones, YuNet
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.frontend.motion import moved_box, moved_eyes
+from emostream.engines.media.track import VideoTrack
 
 
 class Script:
@@ -76,8 +76,8 @@ def test_a_camera_that_changes_its_size_is_searched_anew():
 
 
 def test_eyes_are_followed_as_the_whole_face_moves():
-    from trainer.actors.face import LOOKS
-    from trainer.actors.face import Face as Drawn
+    from emostream.trainer.actors.face import LOOKS
+    from emostream.trainer.actors.face import Face as Drawn
 
     first = Drawn(3).draw(0.4, 0, LOOKS["neutral"])
     (found,) = ViolaJones().search(first)
@@ -218,7 +218,7 @@ def share_with_face(frames) -> float:
 
 
 def test_the_synthetic_actor_is_followed():
-    from trainer.actors.clip import Line, frames
+    from emostream.trainer.actors.clip import Line, frames
 
     script = (Line("joy", 1.0), Line("sadness", 1.0), Line("surprise", 1.0))
     assert share_with_face(frames(script, actor=4)) >= 0.97

@@ -8,8 +8,8 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.svm import SVC
 
-from engines.errors import BundleError
-from engines.heads import HEAD_NAMES, LinearSVM, couple, load_heads, save_heads
+from emostream.engines.errors import BundleError
+from emostream.engines.heads import HEAD_NAMES, LinearSVM, couple, load_heads, save_heads
 
 
 @pytest.fixture(scope="module", params=[3, 6])

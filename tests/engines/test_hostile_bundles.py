@@ -17,18 +17,18 @@ import pytest
 from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 
 from benchmarks.fuzz.seeds import tiny_bundle, tiny_network, zipped
-from engines.backends.base import Batch
-from engines.backends.onnxruntime import OnnxRuntimeEngine
-from engines.backends.openvino import OpenVinoEngine
-from engines.bundle import Bundle, Manifest, write_manifest
-from engines.errors import BundleError, EngineError
-from engines.frontend.segmenter import Segment
-from engines.recognizer import Recognizer
+from emostream.engines.backends.base import Batch
+from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
+from emostream.engines.backends.openvino import OpenVinoEngine
+from emostream.engines.bundle import Bundle, Manifest, write_manifest
+from emostream.engines.errors import BundleError, EngineError
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.recognizer import Recognizer
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr("engines.bundle.platformdirs.user_cache_dir", lambda _: str(tmp_path / "cache"))
+    monkeypatch.setattr("emostream.engines.bundle.platformdirs.user_cache_dir", lambda _: str(tmp_path / "cache"))
     return tiny_bundle(tmp_path / "tiny")
 
 
@@ -187,7 +187,7 @@ def test_a_link_to_another_file_is_judged_by_its_content(folder, tmp_path):
 
 
 def test_more_than_any_bundle_has(folder, monkeypatch):
-    monkeypatch.setattr("engines.bundle.MAX_BYTES", 100)
+    monkeypatch.setattr("emostream.engines.bundle.MAX_BYTES", 100)
     refused(folder, "its files have .* bytes, expected at most 100")
 
 
@@ -309,7 +309,7 @@ def test_arrays_that_state_anything(folder, tmp_path, monkeypatch, array):
 
 
 def test_heads_that_unpack_without_end(folder, monkeypatch):
-    monkeypatch.setattr("engines.heads._MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("emostream.engines.heads._MAX_BYTES", 1 << 20)
     put_heads(folder, more=np.zeros(1 << 19, np.float32))
     refused(folder, r"heads\.npz: has arrays of .* bytes, expected at most 1,048,576")
 
@@ -410,7 +410,7 @@ def test_what_is_no_network(folder, data):
 
 
 def test_networks_of_endless_parts(folder, monkeypatch):
-    monkeypatch.setattr("engines.onnx_file._MAX_FIELDS", 500)
+    monkeypatch.setattr("emostream.engines.onnx_file._MAX_FIELDS", 500)
     put_network(folder, tiny_network("audio").SerializeToString() + b"\x08\x08" * 500)
     refused(folder, r"audio\.onnx has more than 500 parts")
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import soxr
 
-from engines.errors import SourceError
-from engines.media.audio import AudioUnpacker, MonoResampler
-from engines.media.container import Contents
-from engines.media.decoding import PacketDecoder
-from engines.media.track import AudioTrack, VideoTrack
-from engines.media.video import VideoUnpacker
+from emostream.engines.errors import SourceError
+from emostream.engines.media.audio import AudioUnpacker, MonoResampler
+from emostream.engines.media.container import Contents
+from emostream.engines.media.decoding import PacketDecoder
+from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.media.video import VideoUnpacker
 from tests.media_files import write_media
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_medium(tmp_path):
 
 
 def test_a_server_that_says_nothing(monkeypatch):
-    monkeypatch.setattr("engines.media.container._OPEN_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("emostream.engines.media.container._OPEN_TIMEOUT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for scheme in ("http", "rtsp", "tcp"):
             address = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/live"
@@ -273,10 +273,10 @@ def test_end_of_an_edit_list(tmp_path):
 
 def test_pictures_that_would_fill_the_memory_are_refused(tmp_path, monkeypatch):
     file = write_media(tmp_path / "large.mkv", seconds=0.2, size=(64, 48))
-    monkeypatch.setattr("engines.media.container._MAX_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr("emostream.engines.media.container._MAX_PIXELS", 64 * 48 - 1)
     with pytest.raises(SourceError, match=r"large\.mkv has pictures of 64 x 48 pixels, expected at most 3,071; make"):
         Contents.of(str(file))
-    monkeypatch.setattr("engines.media.container._MAX_PIXELS", 64 * 48)
+    monkeypatch.setattr("emostream.engines.media.container._MAX_PIXELS", 64 * 48)
     with VideoTrack(str(file)) as track:
         assert len(list(track)) == 6
 

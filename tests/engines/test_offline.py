@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.errors import SourceError
-from engines.frontend.detectors import ViolaJones
-from engines.frontend.grid import segment_count
-from engines.offline import OfflineRecording
+from emostream.engines.errors import SourceError
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.grid import segment_count
+from emostream.engines.offline import OfflineRecording
 from tests.media_files import write_media
 from tests.offline import assert_same_as_streamed
 from tests.streamer.running import demo_clip, emotions, events_of

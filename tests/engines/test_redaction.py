@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.redaction import one_line, redacted, without_secrets
+from emostream.engines.redaction import one_line, redacted, without_secrets
 
 SECRETS = ("us3r", "s3cr", "3t", "t0k3n")
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.grid import segment_count, segment_end
-from engines.frontend.logmel import mel_input
-from engines.frontend.segmenter import Segmenter
-from engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.grid import segment_count, segment_end
+from emostream.engines.frontend.logmel import mel_input
+from emostream.engines.frontend.segmenter import Segmenter
+from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
 
 
 def crop(value: int) -> np.ndarray:
@@ -24,7 +24,7 @@ def face(n: int, fps: float = 30.0, *, there: bool = True) -> FrameFace:
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    from trainer.actors.clip import Line, samples
+    from emostream.trainer.actors.clip import Line, samples
 
     script = (Line("neutral", 0.8, speaking=False), Line("joy", 2.2), Line("neutral", 1.0, speaking=False))
     return samples(script, actor=1, seed=1)

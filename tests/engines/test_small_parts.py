@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.frontend.ring import AudioRing
-from engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
-from engines.pooling import Features, Pool, Pools, VideoWindow
+from emostream.engines.frontend.ring import AudioRing
+from emostream.engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
+from emostream.engines.pooling import Features, Pool, Pools, VideoWindow
 
 
 def test_ring_keeps_the_newest_and_counts_what_arrived():

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from streamer.events import EmotionEvent, UtteranceEvent
-from streamer.publishing.publisher import Publisher
+from emostream.streamer.events import EmotionEvent, UtteranceEvent
+from emostream.streamer.publishing.publisher import Publisher
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WAIT_S = 40.0  # for a program to start on a busy machine

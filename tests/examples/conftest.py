@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from streamer.events import decode
+from emostream.streamer.events import decode
+from emostream.trainer.actors.clip import Line, write_clip
 from tests.examples.broadcast import Result
 from tests.streamer.running import run
-from trainer.actors.clip import Line, write_clip
 
 SCRIPT = (
     Line("joy", 1.5, clear=True),

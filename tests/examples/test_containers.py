@@ -49,7 +49,7 @@ def test_what_is_copied_is_all_that_the_package_is_built_of(name: str):
     }
     project = PROJECT["project"]
     wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    needed = {"pyproject.toml", project["readme"], *project["license-files"], *wheel["packages"]}
+    needed = {"pyproject.toml", "hatch_build.py", project["readme"], *project["license-files"], *wheel["packages"]}
     assert copied == needed | {"constraints.txt"}
     assert [source for source in copied if not (ROOT / source).exists()] == []
     ignored = (EXAMPLES / "docker" / f"{name}.dockerignore").read_text().split("\n")

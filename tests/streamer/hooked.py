@@ -9,7 +9,7 @@ import os
 import sys
 import time
 
-from streamer.stopping import STOPPING
+from emostream.streamer.stopping import STOPPING
 
 
 def block(*_: object, **__: object) -> None:
@@ -21,6 +21,6 @@ def block(*_: object, **__: object) -> None:
 STOPPING.listen()
 exec(sys.argv.pop(1))
 
-from streamer.cli import main  # noqa: E402
+from emostream.streamer.cli import main  # noqa: E402
 
 main()

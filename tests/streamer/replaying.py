@@ -10,9 +10,9 @@ import psutil
 import zmq
 from msgspec.structs import replace
 
-from streamer.events import EmotionEvent, StatusEvent, encode, topic
-from streamer.publishing.event_store import EVENTS_KEPT, EventStore
-from streamer.publishing.replay import ReplayServer
+from emostream.streamer.events import EmotionEvent, StatusEvent, encode, topic
+from emostream.streamer.publishing.event_store import EVENTS_KEPT, EventStore
+from emostream.streamer.publishing.replay import ReplayServer
 from tests.streamer.samples import EMOTION, STATUS
 
 LOOPBACK = "tcp://127.0.0.1:*"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-COMMAND = [sys.executable, "-m", "streamer"]
+COMMAND = [sys.executable, "-m", "emostream"]
 
 
 def run(*options: object, timeout: float = 60.0, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -58,7 +58,7 @@ def one_line_error(done: subprocess.CompletedProcess[str]) -> str:
 
 def demo_clip(folder: Path, seconds: float | None = None, *, repeat: int = 1) -> Path:
     """The synthetic actor's clip of 11.8 s, or as many seconds of joy."""
-    from trainer.actors.clip import DEMO_SCRIPT, Line, write_clip
+    from emostream.trainer.actors.clip import DEMO_SCRIPT, Line, write_clip
 
     script = DEMO_SCRIPT * repeat if seconds is None else (Line("joy", seconds),)
     file = folder / "demo.mp4"
@@ -68,6 +68,6 @@ def demo_clip(folder: Path, seconds: float | None = None, *, repeat: int = 1) ->
 
 def portrait() -> np.ndarray:
     """One frame of the synthetic actor."""
-    from trainer.actors.clip import Line, frames
+    from emostream.trainer.actors.clip import Line, frames
 
     return next(iter(frames((Line("joy", 1.0),), actor=3)))[1]

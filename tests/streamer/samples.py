@@ -1,6 +1,6 @@
 """Plain events to start from; `msgspec.structs.replace` changes what a test is about."""
 
-from streamer.events import (
+from emostream.streamer.events import (
     Dropped,
     EmotionEvent,
     Levels,

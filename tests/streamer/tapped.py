@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from engines.frontend import segmenter
-from streamer import cli
+from emostream.engines.frontend import segmenter
+from emostream.streamer import cli
 
 
 class TappedRing(segmenter.AudioRing):

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from engines.errors import ConfigError
-from streamer.bridges.osc import OscBridge
-from streamer.client import Subscriber
-from streamer.events import EmotionEvent, Pools, UtteranceEvent, UtteranceRef
+from emostream.engines.errors import ConfigError
+from emostream.streamer.bridges.osc import OscBridge
+from emostream.streamer.client import Subscriber
+from emostream.streamer.events import EmotionEvent, Pools, UtteranceEvent, UtteranceRef
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
 

@@ -12,11 +12,11 @@ import time
 import numpy as np
 import pytest
 
-from engines.errors import SourceError
-from streamer.queues import Inlet
-from streamer.sources.base import Outlets, Playback
-from streamer.sources.block_ring import _SLOTS, _WRITTEN, BlockRing, RawBlock
-from streamer.sources.microphone import Microphone
+from emostream.engines.errors import SourceError
+from emostream.streamer.queues import Inlet
+from emostream.streamer.sources.base import Outlets, Playback
+from emostream.streamer.sources.block_ring import _SLOTS, _WRITTEN, BlockRing, RawBlock
+from emostream.streamer.sources.microphone import Microphone
 
 FAKE = """
 import threading, time
@@ -186,7 +186,7 @@ def test_whatever_goes_wrong_is_said(portaudio, code, said):
 
 
 def test_one_that_does_not_answer_is_given_up(portaudio, monkeypatch):
-    monkeypatch.setattr("streamer.sources.microphone._ANSWER_S", 0.5)
+    monkeypatch.setattr("emostream.streamer.sources.microphone._ANSWER_S", 0.5)
     portaudio("import time; time.sleep(60)")
     with pytest.raises(SourceError, match="PortAudio did not answer within"):
         Microphone("default").open()
@@ -208,7 +208,7 @@ def test_modules_of_the_working_directory_are_not_taken(portaudio, tmp_path, mon
 def test_nothing_is_left_of_a_session_that_is_killed(portaudio):
     before = set(os.listdir("/dev/shm"))
     code = (
-        "from streamer.sources.microphone import Microphone as M\nm = M('default')\nm.open()\n"
+        "from emostream.streamer.sources.microphone import Microphone as M\nm = M('default')\nm.open()\n"
         "print(m._process.pid, flush=True)\nimport time\ntime.sleep(60)"
     )
     session = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

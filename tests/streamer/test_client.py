@@ -14,15 +14,15 @@ import pytest
 import zmq
 from msgspec.structs import replace
 
-from engines.errors import ConfigError, EventError
-from streamer.client import Gap, SessionStarted, Subscriber
-from streamer.events import (
+from emostream.engines.errors import ConfigError, EventError
+from emostream.streamer.client import Gap, SessionStarted, Subscriber
+from emostream.streamer.events import (
     EmotionEvent,
     StatusEvent,
     encode,
     topic,
 )
-from streamer.publishing.publisher import Publisher
+from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION, STATUS
 
 LOOPBACK = "tcp://127.0.0.1:*"
@@ -316,14 +316,14 @@ def test_a_given_context_is_used_and_left_open(bare):
 def test_the_client_loads_little():
     code = """
 import sys
-from streamer.client import Subscriber
+from emostream.streamer.client import Subscriber
 heavy = {"numpy", "cv2", "torch", "av", "openvino", "onnxruntime", "sounddevice", "typer", "rich"}
-print(sorted(heavy & sys.modules.keys()), sorted(name for name in sys.modules if name.startswith("engines.")))
+print(sorted(heavy & sys.modules.keys()), sorted(name for name in sys.modules if name.startswith("emostream.engines.")))
 """
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, cwd=ROOT
     )
-    assert answer.stdout.split("] [") == ["[", "'engines.errors']\n"]
+    assert answer.stdout.split("] [") == ["[", "'emostream.engines.errors']\n"]
 
 
 @pytest.mark.parametrize("example", ["subscribe_bare.py", "subscribe.py"])

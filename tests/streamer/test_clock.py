@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.frontend.placement import AudioPlacer
-from engines.frontend.segmenter import Segmenter
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock
-from streamer.stages.clock import LiveClock, RecordedClock
+from emostream.engines.frontend.placement import AudioPlacer
+from emostream.engines.frontend.segmenter import Segmenter
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock
+from emostream.streamer.stages.clock import LiveClock, RecordedClock
 
 BLOCK = 320
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.colours import colours_of
+from emostream.streamer.colours import colours_of
 
 STARTER = ["anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral"]
 

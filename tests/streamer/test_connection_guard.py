@@ -18,7 +18,7 @@ import psutil
 import pytest
 import zmq
 
-from streamer.publishing.publisher import Publisher
+from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.replaying import LOOPBACK, Asker, emotion, resident_bytes
 
 pytestmark = pytest.mark.skipif(platform.system() != "Linux", reason="only Linux tells how much a client sent")

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from streamer.events import Dropped, EmotionEvent, Modalities, Reasons
-from streamer.showing import console
-from streamer.showing.console import Console, describe_scene
-from streamer.stages.meters import Levels, Meters
+from emostream.streamer.events import Dropped, EmotionEvent, Modalities, Reasons
+from emostream.streamer.showing import console
+from emostream.streamer.showing.console import Console, describe_scene
+from emostream.streamer.stages.meters import Levels, Meters
 
 RUNNING = {"audio": "running", "video": "running"}
 

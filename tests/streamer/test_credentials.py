@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.bundle import Bundle
-from engines.errors import ConfigError, EmostreamError, SourceError
-from engines.media.container import Contents
-from engines.starter import STARTER
-from streamer.config import Config, StreamConfig
-from streamer.config_file import read_config_file
-from streamer.pipeline import Pipeline
-from streamer.sources.network_stream import NetworkStream
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError, EmostreamError, SourceError
+from emostream.engines.media.container import Contents
+from emostream.engines.starter import STARTER
+from emostream.streamer.config import Config, StreamConfig
+from emostream.streamer.config_file import read_config_file
+from emostream.streamer.pipeline import Pipeline
+from emostream.streamer.sources.network_stream import NetworkStream
 from tests.media_files import write_media
 from tests.streamer.running import run
 
@@ -166,7 +166,7 @@ def test_what_is_wrong_in_a_configuration_is_not_repeated(text, tmp_path):
 def test_an_exception_that_nobody_expected_does_not_say_them(tmp_path, form):
     script = tmp_path / "fails.py"
     script.write_text(
-        "import logging\nimport sys\nfrom streamer.logs import Logs\nlogs = Logs()\nlogs.begin()\n"
+        "import logging\nimport sys\nfrom emostream.streamer.logs import Logs\nlogs = Logs()\nlogs.begin()\n"
         "if sys.argv[1] == 'json':\n    logs.become_json()\n"
         "try:\n"
         "    try:\n        raise OSError(5, 'Input/output error', 'rtsp://us3r:s3cr3t@cam/live?t0k3n')\n"

@@ -15,20 +15,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.placement import AudioPlacer
-from engines.frontend.segmenter import Segmenter
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock
-from streamer.queues import Inlet
-from streamer.sources.block_ring import RawBlock
-from streamer.sources.network_stream import ArrivalClock
-from streamer.sources.stamping import BlockStamper
-from streamer.stages import segmenting
-from streamer.stages.clock import LiveClock
-from streamer.stages.inlets import Inlets
-from streamer.stages.meters import Meters
-from streamer.stages.segmenting import Segmenting, SegmentingOptions
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.placement import AudioPlacer
+from emostream.engines.frontend.segmenter import Segmenter
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock
+from emostream.streamer.queues import Inlet
+from emostream.streamer.sources.block_ring import RawBlock
+from emostream.streamer.sources.network_stream import ArrivalClock
+from emostream.streamer.sources.stamping import BlockStamper
+from emostream.streamer.stages import segmenting
+from emostream.streamer.stages.clock import LiveClock
+from emostream.streamer.stages.inlets import Inlets
+from emostream.streamer.stages.meters import Meters
+from emostream.streamer.stages.segmenting import Segmenting, SegmentingOptions
 
 BEGUN = 5000.0  # true time of the first sample
 BLOCK = 320
@@ -232,7 +232,7 @@ def test_no_segment_is_lost_or_doubled_and_faces_stay_with_voices(ppm, jitter, o
     condition, card, seconds = Simulated(), SoundCard(ppm, jitter), 60.0 * minutes
     now = SimpleNamespace(monotonic=lambda: condition.now, perf_counter=lambda: condition.now)
     monkeypatch.setattr(segmenting, "time", now)
-    monkeypatch.setattr("engines.frontend.voice._detector_class", lambda: Silent)
+    monkeypatch.setattr("emostream.engines.frontend.voice._detector_class", lambda: Silent)
     audio: Inlet[AudioBlock] = Inlet("audio", 150, "drop_oldest", condition=condition)
     faces: Inlet[FrameFace] = Inlet("faces", 128, "drop_oldest", condition=condition)
     placed: list[tuple[float, float]] = []  # of each frame, on the grid and truly

@@ -17,16 +17,16 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.errors import SourceError
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.checking import hints
-from streamer.checking.senses import Hearing, Sight
-from streamer.checking.thumbnail import thumbnail
-from streamer.checking.trial import Trial
-from streamer.checking.words import hearing_line, level_meter, sight_line
-from streamer.showing.console import light_word, sound_word
-from streamer.sources.base import LiveSource
+from emostream.engines.errors import SourceError
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.checking import hints
+from emostream.streamer.checking.senses import Hearing, Sight
+from emostream.streamer.checking.thumbnail import thumbnail
+from emostream.streamer.checking.trial import Trial
+from emostream.streamer.checking.words import hearing_line, level_meter, sight_line
+from emostream.streamer.showing.console import light_word, sound_word
+from emostream.streamer.sources.base import LiveSource
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, portrait, run
 
@@ -52,7 +52,7 @@ def cameras(**named: object) -> str:
     listed = [(str(n), name) for n, name in enumerate(named)]
     files = [str(file) for file in named.values()]
     return (
-        "import streamer.sources.camera as c, streamer.commands.device_check as d; import time\n"
+        "import emostream.streamer.sources.camera as c, emostream.streamer.commands.device_check as d; import time\n"
         f"d.list_cameras, d.list_microphones = lambda: {listed!r}, lambda: []\n"
         "class Paced(c.cv2.VideoCapture):\n"
         "    def grab(self): time.sleep(1 / 25); return super().grab()\n"
@@ -130,7 +130,7 @@ def test_refusals(clip, options, message):
 
 def test_nothing_that_works():
     silent = (
-        "from engines.errors import SourceError\n"
+        "from emostream.engines.errors import SourceError\n"
         "def refuse(self): raise SourceError('no way: there is none; `emostream devices` lists the microphones')\n"
         "d.Microphone.open = refuse\n"
     )
@@ -267,9 +267,9 @@ class Stuck(LiveSource):
     ],
 )
 def test_a_device_that_is_stuck_holds_nobody(monkeypatch, where, failure):
-    monkeypatch.setattr("streamer.checking.trial._OPEN_S", 0.2)
-    monkeypatch.setattr("streamer.checking.trial._FIRST_S", 0.2)
-    monkeypatch.setattr("streamer.checking.trial._CLOSE_S", 0.1)
+    monkeypatch.setattr("emostream.streamer.checking.trial._OPEN_S", 0.2)
+    monkeypatch.setattr("emostream.streamer.checking.trial._FIRST_S", 0.2)
+    monkeypatch.setattr("emostream.streamer.checking.trial._CLOSE_S", 0.1)
     source = Stuck(where)
     trial = Trial(source, Sight())
     trial.start()

@@ -9,7 +9,7 @@ import pytest
 
 
 def _engines(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "streamer", "engines", *arguments]
+    command = [sys.executable, "-m", "emostream", "engines", *arguments]
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
 
@@ -35,7 +35,7 @@ def test_plans_are_built_listed_and_removed(tmp_path: Path) -> None:
 
 def test_int8_networks_are_made_taken_listed_and_removed(tmp_path: Path) -> None:
     pytest.importorskip("nncf", reason="INT8 needs the extra int8")
-    from trainer.actors.clip import Line, write_clip
+    from emostream.trainer.actors.clip import Line, write_clip
 
     folder = tmp_path / "recordings"
     for label in ("joy", "anger"):
@@ -77,7 +77,7 @@ def test_a_wrong_option_is_refused_in_one_line(tmp_path: Path, arguments: tuple[
 
 def test_a_session_loads_nothing_that_only_compiling_needs() -> None:
     code = (
-        "import sys, streamer.cli, streamer.pipeline, engines.backends.choose; "
+        "import sys, emostream.streamer.cli, emostream.streamer.pipeline, emostream.engines.backends.choose; "
         "sys.exit(bool({'onnx', 'torch', 'tensorrt_rtx', 'cuda'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

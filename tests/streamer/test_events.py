@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.errors import ConfigError, EventError
-from streamer.events import (
+from emostream.engines.errors import ConfigError, EventError
+from emostream.streamer.events import (
     BundleInfo,
     Dropped,
     EmotionEvent,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.config_file import read_config_file
+from emostream.streamer.config_file import read_config_file
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, deterministic, emotions, events_of, one_line_error, run
 
@@ -20,7 +20,7 @@ SECONDS = 4.0
 
 @pytest.fixture(scope="module")
 def voices(tmp_path_factory) -> dict[str, Path]:
-    from trainer.actors.clip import Line, write_clip
+    from emostream.trainer.actors.clip import Line, write_clip
 
     folder = tmp_path_factory.mktemp("fleet")
     for name, actor, label in (("desk", 1, "joy"), ("door", 2, "anger"), ("hall", 3, "sadness")):
@@ -101,8 +101,8 @@ def test_a_camera_that_is_lost_touches_no_other(tmp_path, bundle_folder, voices,
 
 
 def test_a_stream_that_ends_says_so_while_others_go_on(tmp_path, bundle_folder, voices):
-    from streamer.client import Subscriber
-    from streamer.events import StatusEvent, UtteranceEvent
+    from emostream.streamer.client import Subscriber
+    from emostream.streamer.events import StatusEvent, UtteranceEvent
 
     short = write_media(tmp_path / "short.mkv", seconds=1.0)
     endpoint = f"ipc://{tmp_path}/events"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engines.errors import EventError
-from streamer.events import decode, encode
-from streamer.publishing.event_store import EventStore
-from streamer.subscribing.cursor import Cursor
-from streamer.subscribing.following import Following
-from streamer.subscribing.notices import Gap, SessionStarted
-from streamer.subscribing.replay_client import Answer
+from emostream.engines.errors import EventError
+from emostream.streamer.events import decode, encode
+from emostream.streamer.publishing.event_store import EventStore
+from emostream.streamer.subscribing.cursor import Cursor
+from emostream.streamer.subscribing.following import Following
+from emostream.streamer.subscribing.notices import Gap, SessionStarted
+from emostream.streamer.subscribing.replay_client import Answer
 from tests.streamer.replaying import emotion
 
 CAPACITY = 3

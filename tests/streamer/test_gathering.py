@@ -5,10 +5,10 @@ import time
 
 import numpy as np
 
-from engines.frontend.segmenter import Segment
-from streamer.events import Dropped
-from streamer.stages.gathering import Gatherer
-from streamer.stages.segments import SegmentQueue, TimedSegment
+from emostream.engines.frontend.segmenter import Segment
+from emostream.streamer.events import Dropped
+from emostream.streamer.stages.gathering import Gatherer
+from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
 
 
 def timed(index: int) -> TimedSegment:

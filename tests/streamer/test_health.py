@@ -15,9 +15,9 @@ import pytest
 import zmq
 from msgspec.structs import replace
 
-from engines.errors import ConfigError, EmostreamError
-from streamer.commands.checking import check_health
-from streamer.events import SourceStates, encode, topic
+from emostream.engines.errors import ConfigError, EmostreamError
+from emostream.streamer.commands.checking import check_health
+from emostream.streamer.events import SourceStates, encode, topic
 from tests.streamer.running import COMMAND, one_line_error, run
 from tests.streamer.samples import EMOTION, STATUS
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engines.frontend.segmenter import Segment
-from engines.pooling import Features
-from engines.recognizer import Scores
-from streamer.events import Dropped, EmotionEvent, UtteranceEvent
-from streamer.stages.interpreter import Interpreter, UtteranceTracker
-from streamer.stages.segments import TimedSegment
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.pooling import Features
+from emostream.engines.recognizer import Scores
+from emostream.streamer.events import Dropped, EmotionEvent, UtteranceEvent
+from emostream.streamer.stages.interpreter import Interpreter, UtteranceTracker
+from emostream.streamer.stages.segments import TimedSegment
 
 CHUNK_S = 0.032
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import zmq
 
-from engines.errors import ConfigError, PublishError
-from streamer.client import Cursor, Subscriber
-from streamer.commands.key_files import make_client, make_server
-from streamer.keys import ServerKeys, load_client_keys
-from streamer.publishing.binding import check_reach
-from streamer.publishing.publisher import Publisher
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.streamer.client import Cursor, Subscriber
+from emostream.streamer.commands.key_files import make_client, make_server
+from emostream.streamer.keys import ServerKeys, load_client_keys
+from emostream.streamer.publishing.binding import check_reach
+from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.replaying import LOOPBACK, numbers
 from tests.streamer.running import COMMAND, one_line_error, run
 from tests.streamer.samples import EMOTION

@@ -9,15 +9,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from engines.errors import SourceError
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.video import VideoFrame
-from streamer.queues import Inlet
-from streamer.sources.base import Outlets, Playback
-from streamer.sources.block_ring import RawBlock
-from streamer.sources.camera import Camera
-from streamer.sources.network_stream import ArrivalClock, NetworkStream
-from streamer.sources.stamping import BlockStamper
+from emostream.engines.errors import SourceError
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.queues import Inlet
+from emostream.streamer.sources.base import Outlets, Playback
+from emostream.streamer.sources.block_ring import RawBlock
+from emostream.streamer.sources.camera import Camera
+from emostream.streamer.sources.network_stream import ArrivalClock, NetworkStream
+from emostream.streamer.sources.stamping import BlockStamper
 from tests.media_files import write_media
 from tests.streamer.running import emotions, events_of, portrait
 
@@ -36,7 +36,7 @@ def test_a_network_camera_end_to_end(mjpeg_server, bundle_folder):
 
 
 def test_a_network_camera_and_a_file_for_the_voice(mjpeg_server, bundle_folder, tmp_path):
-    from trainer.actors.clip import Line, samples
+    from emostream.trainer.actors.clip import Line, samples
 
     mjpeg_server.image = portrait()
     voice = write_media(tmp_path / "v.wav", sound=samples((Line("anger", 4.0),), actor=2), pictures=False)

@@ -85,7 +85,7 @@ def test_the_stream_is_named(tmp_path, bundle_folder, clip):
 def test_what_others_write_becomes_lines_too(clip, bundle_folder):
     hook = """
 import logging, os, sys, threading, warnings
-import streamer.stream as m
+import emostream.streamer.stream as m
 opened = m.open_sources
 def open_sources(*args, **options):
     warnings.warn("a warning of Python's")
@@ -116,7 +116,10 @@ m.open_sources = open_sources
 
 
 def test_a_mistake_of_ours_is_one_line_with_its_traceback(clip, bundle_folder):
-    hook = "import streamer.stages.segmenting as m\ndef run(self): raise KeyError('mistake')\nm.Segmenting.run = run"
+    hook = (
+        "import emostream.streamer.stages.segmenting as m\n"
+        "def run(self): raise KeyError('mistake')\nm.Segmenting.run = run"
+    )
     done = hooked(hook, "--log-json", "--input", clip, "--bundle", bundle_folder)
     assert done.returncode == 1
     last = lines_of(done)[-1]
@@ -126,7 +129,7 @@ def test_a_mistake_of_ours_is_one_line_with_its_traceback(clip, bundle_folder):
 
 def test_the_last_words_of_libraries_are_not_lost():
     hook = (
-        "import streamer.commands.listening as m, os\n"
+        "import emostream.streamer.commands.listening as m, os\n"
         "def listen(*a, **o): os.write(2, b'last words\\n')\n"
         "m.listen = listen"
     )
@@ -146,7 +149,8 @@ def test_a_standard_error_that_takes_nothing(to, clip, bundle_folder):
 
 def test_a_crash_of_native_code_still_says_where():
     hook = (
-        "import ctypes, streamer.commands.listening as m\ndef listen(*a, **o): ctypes.string_at(0)\nm.listen = listen"
+        "import ctypes, emostream.streamer.commands.listening as m\n"
+        "def listen(*a, **o): ctypes.string_at(0)\nm.listen = listen"
     )
     done = subprocess.run(
         [*HOOKED, hook, "--log-json", "listen"], capture_output=True, text=True, timeout=60, check=False

@@ -14,11 +14,11 @@ from contextlib import ExitStack
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engines.errors import ConfigError
-from streamer.client import Subscriber
-from streamer.config import Config
-from streamer.events import StatusEvent
-from streamer.publishing.channel import LATENCY_BOUNDS_MS
+from emostream.engines.errors import ConfigError
+from emostream.streamer.client import Subscriber
+from emostream.streamer.config import Config
+from emostream.streamer.events import StatusEvent
+from emostream.streamer.publishing.channel import LATENCY_BOUNDS_MS
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 
 

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import soxr
 
-from engines.media.track import AudioTrack
-from streamer.client import Subscriber
-from streamer.events import EmotionEvent, SourceState, StatusEvent
+from emostream.engines.media.track import AudioTrack
+from emostream.streamer.client import Subscriber
+from emostream.streamer.events import EmotionEvent, SourceState, StatusEvent
 from tests.conftest import SHARED
 from tests.streamer.running import COMMAND, emotions, events_of
 

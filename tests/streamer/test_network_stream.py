@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 from benchmarks.soak.server import mjpeg_part
-from engines.errors import SourceError
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.config import StreamConfig
-from streamer.queues import Inlet
-from streamer.sources.base import Outlets, Playback
-from streamer.sources.browser import Doorway
-from streamer.sources.choose import open_sources
-from streamer.sources.network_stream import ArrivalClock, NetworkStream
-from streamer.sources.running_minimum import RunningMinimum
+from emostream.engines.errors import SourceError
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.config import StreamConfig
+from emostream.streamer.queues import Inlet
+from emostream.streamer.sources.base import Outlets, Playback
+from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.sources.choose import open_sources
+from emostream.streamer.sources.network_stream import ArrivalClock, NetworkStream
+from emostream.streamer.sources.running_minimum import RunningMinimum
 from tests.media_files import write_media
 
 

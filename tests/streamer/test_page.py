@@ -26,13 +26,13 @@ from cryptography.hazmat.primitives.serialization import (
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-import streamer.web
-from streamer.web.access import Access
+from emostream.streamer import web
+from emostream.streamer.web.access import Access
 from tests.media_files import write_media
 from tests.streamer.paging import served, watch
 from tests.streamer.running import demo_clip, emotions, one_line_error, run
 
-STATIC = Path(streamer.web.__file__).parent / "static"
+STATIC = Path(web.__file__).parent / "static"
 
 
 @pytest.fixture(scope="module")

@@ -11,15 +11,15 @@ import pytest
 import zmq
 from msgspec.structs import replace
 
-from engines.errors import ConfigError, PublishError
-from streamer.events import (
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.streamer.events import (
     EmotionEvent,
     LatencyQuantiles,
     decode,
     encode,
 )
-from streamer.publishing import publisher as publisher_module
-from streamer.publishing.publisher import Publisher
+from emostream.streamer.publishing import publisher as publisher_module
+from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 
 LOOPBACK = "tcp://127.0.0.1:*"

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engines.frontend.segmenter import Segment
-from streamer.events import Dropped
-from streamer.queues import Inlet
-from streamer.stages.segments import SegmentQueue, TimedSegment
-from streamer.threads import OwnedThread
+from emostream.engines.frontend.segmenter import Segment
+from emostream.streamer.events import Dropped
+from emostream.streamer.queues import Inlet
+from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
+from emostream.streamer.threads import OwnedThread
 
 
 def test_drop_oldest_counts_and_marks():

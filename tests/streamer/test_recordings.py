@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engines.frontend.grid import segment_count
+from emostream.engines.frontend.grid import segment_count
 from tests.media_files import write_media
 from tests.streamer.running import demo_clip, deterministic, emotions, events_of, one_line_error, run
 
@@ -21,7 +21,7 @@ def fast(clip, bundle_folder):
 
 @pytest.fixture(scope="module")
 def voice(tmp_path_factory):
-    from trainer.actors.clip import Line, samples
+    from emostream.trainer.actors.clip import Line, samples
 
     return samples((Line("anger", 2.0),), actor=2)
 

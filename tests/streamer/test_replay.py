@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engines.errors import EventError, PublishError
-from streamer.events import decode, encode
-from streamer.publishing.event_store import EventStore
-from streamer.publishing.publisher import Publisher
-from streamer.replay_protocol import ReplayRequest, replay_endpoint
+from emostream.engines.errors import EventError, PublishError
+from emostream.streamer.events import decode, encode
+from emostream.streamer.publishing.event_store import EventStore
+from emostream.streamer.publishing.publisher import Publisher
+from emostream.streamer.replay_protocol import ReplayRequest, replay_endpoint
 from tests.streamer.replaying import LOOPBACK, Asker, LeakyPublisher, emotion, resident_bytes
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 

@@ -13,11 +13,11 @@ import uuid
 
 import pytest
 
-from engines.errors import ConfigError
-from streamer import client as client_module
-from streamer.client import Cursor, Gap, SessionStarted, Subscriber
-from streamer.publishing.publisher import Publisher
-from streamer.replay_protocol import replay_endpoint
+from emostream.engines.errors import ConfigError
+from emostream.streamer import client as client_module
+from emostream.streamer.client import Cursor, Gap, SessionStarted, Subscriber
+from emostream.streamer.publishing.publisher import Publisher
+from emostream.streamer.replay_protocol import replay_endpoint
 from tests.streamer.replaying import LOOPBACK, LeakyPublisher, emotion, numbers, status
 from tests.streamer.running import COMMAND, run
 from tests.streamer.samples import EMOTION

@@ -8,15 +8,15 @@ import time
 import numpy as np
 import pytest
 
-from engines.frontend.clip import FrameFace, TickTrack, sixteen
-from engines.frontend.grid import segment_count
-from engines.media.audio import AudioBlock
-from streamer.queues import Inlet
-from streamer.stages.clock import RecordedClock
-from streamer.stages.inlets import Inlets
-from streamer.stages.meters import Meters
-from streamer.stages.segmenting import Segmenting, SegmentingOptions
-from streamer.stages.segments import SegmentQueue
+from emostream.engines.frontend.clip import FrameFace, TickTrack, sixteen
+from emostream.engines.frontend.grid import segment_count
+from emostream.engines.media.audio import AudioBlock
+from emostream.streamer.queues import Inlet
+from emostream.streamer.stages.clock import RecordedClock
+from emostream.streamer.stages.inlets import Inlets
+from emostream.streamer.stages.meters import Meters
+from emostream.streamer.stages.segmenting import Segmenting, SegmentingOptions
+from emostream.streamer.stages.segments import SegmentQueue
 
 
 def face(t: float, n: int) -> FrameFace:

@@ -82,13 +82,13 @@ def test_a_signal_at_any_moment(clip, bundle_folder, tmp_path, seed):
 
 
 BLOCKING = {
-    "the bundle": "import engines.bundle as m; m.Bundle.load = block",
-    "the choice of the engine": "import streamer.pipeline as m; m.choose_engine = block",
-    "the engine that loads": "from engines.backends.openvino import OpenVinoEngine as E; E.load = block",
-    "the engine that runs": "from engines.backends.openvino import OpenVinoEngine as E; E.embed = block",
-    "the sources that open": "import streamer.stream as m; m.open_sources = block",
-    "the source that reads": "from streamer.sources.recording import Recording as R; R.run = block",
-    "the source that closes": "from streamer.sources.recording import Recording as R; R.close = block",
+    "the bundle": "import emostream.engines.bundle as m; m.Bundle.load = block",
+    "the choice of the engine": "import emostream.streamer.pipeline as m; m.choose_engine = block",
+    "the engine that loads": "from emostream.engines.backends.openvino import OpenVinoEngine as E; E.load = block",
+    "the engine that runs": "from emostream.engines.backends.openvino import OpenVinoEngine as E; E.embed = block",
+    "the sources that open": "import emostream.streamer.stream as m; m.open_sources = block",
+    "the source that reads": "from emostream.streamer.sources.recording import Recording as R; R.run = block",
+    "the source that closes": "from emostream.streamer.sources.recording import Recording as R; R.close = block",
 }
 
 
@@ -111,7 +111,7 @@ def test_whatever_blocks(clip, bundle_folder, what):
 
 
 def test_a_camera_whose_opening_blocks(bundle_folder):
-    hook = "from streamer.sources.camera import Camera as C; C.open = block"
+    hook = "from emostream.streamer.sources.camera import Camera as C; C.open = block"
     process = start([*HOOKED, hook, "--camera", "0", "--mic", "none", "--bundle", bundle_folder, *FREE_PORT])
     assert process.stdout.readline() == "blocked\n"
     took, stderr = stop(process, signal.SIGTERM)
@@ -130,10 +130,10 @@ def test_a_library_that_is_still_loading(tmp_path):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("hook", ["", "from streamer.client import Subscriber as S; S.receive = block"])
+@pytest.mark.parametrize("hook", ["", "from emostream.streamer.client import Subscriber as S; S.receive = block"])
 def test_a_question_that_was_not_answered_is_no_success(number, hook):
     """A supervisor must not take it for the answer that all is well; neither while the command still loads."""
-    process = start([*(HOOKED if hook else [*COMMAND[:1], "-m", "streamer"]), *([hook] if hook else []), "health"])
+    process = start([*(HOOKED if hook else [*COMMAND[:1], "-m", "emostream"]), *([hook] if hook else []), "health"])
     if hook:
         assert process.stdout.readline() == "blocked\n"
     else:
@@ -145,7 +145,7 @@ def test_a_question_that_was_not_answered_is_no_success(number, hook):
 
 
 def test_a_second_signal_during_the_stop(clip, bundle_folder):
-    hook = "from engines.backends.openvino import OpenVinoEngine as E; E.embed = block"
+    hook = "from emostream.engines.backends.openvino import OpenVinoEngine as E; E.embed = block"
     process = start([*HOOKED, hook, "--input", clip, "--bundle", bundle_folder, *FREE_PORT])
     assert process.stdout.readline() == "blocked\n"
     process.send_signal(signal.SIGTERM)
@@ -156,7 +156,7 @@ def test_a_second_signal_during_the_stop(clip, bundle_folder):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_other_commands_end_at_once(number):
-    hook = "from streamer.client import Subscriber as S; S.receive = block"
+    hook = "from emostream.streamer.client import Subscriber as S; S.receive = block"
     process = start([*HOOKED, hook, "listen", "tcp://127.0.0.1:1"])
     assert process.stdout.readline() == "blocked\n"
     took, stderr = stop(process, number)
@@ -165,7 +165,7 @@ def test_the_other_commands_end_at_once(number):
 
 
 def test_the_building_of_an_engine_ends_at_once():
-    hook = "import engines.compile.flavour as m; m.find_flavour = block"
+    hook = "import emostream.engines.compile.flavour as m; m.find_flavour = block"
     process = start([*HOOKED, hook, "engines", "build", "--compute-capability", "8.6"])
     assert process.stdout.readline() == "blocked\n"
     took, stderr = stop(process, signal.SIGTERM)
@@ -174,7 +174,7 @@ def test_the_building_of_an_engine_ends_at_once():
 
 
 def test_what_nohup_ignores_stays_ignored(bundle_folder, clip):
-    hook = "from engines.bundle import Bundle as B; B.load = block"
+    hook = "from emostream.engines.bundle import Bundle as B; B.load = block"
     process = start(["nohup", *HOOKED, hook, "--input", clip, *FREE_PORT], stdin=subprocess.DEVNULL)
     assert process.stdout.readline() == "blocked\n"
     process.send_signal(signal.SIGHUP)

@@ -11,7 +11,7 @@ import sys
 
 from msgspec.structs import replace
 
-from streamer.publishing.publisher import Publisher
+from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION
 
 output, *most = sys.argv[1:]

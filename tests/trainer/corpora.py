@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from engines.frontend.segmenter import Segment
-from engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH, SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
-from trainer.datasets.base import Recording
-from trainer.fusion.pretrain import RBMRecipe
-from trainer.networks.presets import AudioShape, FusionShape, Preset, VideoShape
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import SegmentStore
-from trainer.training.compute import Compute
-from trainer.training.recipe import Recipe, Schedule
-from trainer.training.stages import Plan
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH, SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.trainer.datasets.base import Recording
+from emostream.trainer.fusion.pretrain import RBMRecipe
+from emostream.trainer.networks.presets import AudioShape, FusionShape, Preset, VideoShape
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import SegmentStore
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.recipe import Recipe, Schedule
+from emostream.trainer.training.stages import Plan
 
 LABELS = ("anger", "joy", "sadness")
 SUBJECTS = ("ann", "bob", "cid", "dot", "eve")

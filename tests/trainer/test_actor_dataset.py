@@ -9,13 +9,13 @@ import av
 import numpy as np
 import pytest
 
-from engines.errors import ConfigError, PublishError
-from trainer.actors.dataset import write_dataset
-from trainer.actors.layouts import LAYOUTS
-from trainer.actors.voice import SAMPLE_RATE_HZ
-from trainer.datasets.base import PAPER_LABELS, DataSet
-from trainer.datasets.choose import read_dataset
-from trainer.datasets.options import ReadOptions
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.trainer.actors.dataset import write_dataset
+from emostream.trainer.actors.layouts import LAYOUTS
+from emostream.trainer.actors.voice import SAMPLE_RATE_HZ
+from emostream.trainer.datasets.base import PAPER_LABELS, DataSet
+from emostream.trainer.datasets.choose import read_dataset
+from emostream.trainer.datasets.options import ReadOptions
 
 SIZE = (64, 48)
 SECONDS = 1.0

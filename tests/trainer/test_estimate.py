@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import torch
 
+from emostream.trainer import estimate as module
+from emostream.trainer.estimate import Estimate, estimate
+from emostream.trainer.protocol.fold import FoldJob, run_fold
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.training import stages
+from emostream.trainer.training.recipe import Recipe
 from tests.trainer.corpora import SUBJECTS, TINY_RECIPE, Turn, plan, turns, write_corpus
-from trainer import estimate as module
-from trainer.estimate import Estimate, estimate
-from trainer.protocol.fold import FoldJob, run_fold
-from trainer.protocol.folds import Fold
-from trainer.segments.corpus import Corpus
-from trainer.training import stages
-from trainer.training.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

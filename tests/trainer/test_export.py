@@ -16,15 +16,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engines.bundle import FORMAT_VERSION, Bundle, Manifest
-from engines.errors import ConfigError, PublishError
-from engines.heads import LinearSVM
-from trainer.export import HALF_ELEMENTS, export_onnx, frontend_of, write_bundle
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.fusion import DBN
-from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from trainer.networks.presets import COMPACT, PAPER, AudioShape, VideoShape
+from emostream.engines.bundle import FORMAT_VERSION, Bundle, Manifest
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.export import HALF_ELEMENTS, export_onnx, frontend_of, write_bundle
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.fusion import DBN
+from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from emostream.trainer.networks.presets import COMPACT, PAPER, AudioShape, VideoShape
 
 ROLES = ("audio", "video", "fusion")
 AUDIO, VIDEO = COMPACT.audio, COMPACT.video

@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engines.bundle import Bundle
-from engines.errors import ConfigError, DataError, TrainingError
-from engines.heads import HEAD_NAMES
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError, DataError, TrainingError
+from emostream.engines.heads import HEAD_NAMES
+from emostream.trainer.actors.dataset import write_dataset
+from emostream.trainer.datasets.choose import read_dataset
+from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.export import as_exported
+from emostream.trainer.fit import FitJob, fit
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.prepare import prepare, store_of
+from emostream.trainer.training.stages import FusionVariant, Pairs, Stages
 from tests.streamer.running import events_of
 from tests.trainer.corpora import TINY_RECIPE, plan, turns, write_corpus
-from trainer.actors.dataset import write_dataset
-from trainer.datasets.choose import read_dataset
-from trainer.datasets.options import ReadOptions
-from trainer.export import as_exported
-from trainer.fit import FitJob, fit
-from trainer.segments.corpus import Corpus
-from trainer.segments.prepare import prepare, store_of
-from trainer.training.stages import FusionVariant, Pairs, Stages
 
 LABELS = ("anger", "joy", "sadness")
 
@@ -110,7 +110,7 @@ def test_what_is_finished_is_not_trained_again(fitted, corpus, tmp_path, monkeyp
     def never(*_, **__):
         raise AssertionError("a finished network was trained again")
 
-    monkeypatch.setattr("trainer.training.stages.train", never)
+    monkeypatch.setattr("emostream.trainer.training.stages.train", never)
     again = fit(job_of(corpus, folder / "work"), tmp_path / "again")
     np.testing.assert_array_equal(again.heads["fused"].weight, bundle.heads["fused"].weight)
     for role in ("audio", "video", "fusion"):

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from engines.bundle import Bundle
-from engines.heads import HEAD_NAMES
-from trainer.cli import main
-from trainer.networks.presets import PAPER, PRESETS, Preset
-from trainer.networks.untrained import untrained_graphs
-from trainer.untrained import write_untrained
+from emostream.engines.bundle import Bundle
+from emostream.engines.heads import HEAD_NAMES
+from emostream.trainer.cli import main
+from emostream.trainer.networks.presets import PAPER, PRESETS, Preset
+from emostream.trainer.networks.untrained import untrained_graphs
+from emostream.trainer.untrained import write_untrained
 
 FILES = ("audio.onnx", "video.onnx", "fusion.onnx", "heads.npz", "manifest.json")
 
@@ -48,7 +48,7 @@ def embeddings(preset: Preset, count: int, classes: int, seed: int) -> dict[str,
 
 
 def run(*args: str | Path, before: str = "pass") -> subprocess.CompletedProcess[str]:
-    code = f"import sys; {before}; from trainer.cli import main; main()"
+    code = f"import sys; {before}; from emostream.trainer.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, args)], capture_output=True, text=True, timeout=100, check=False
     )

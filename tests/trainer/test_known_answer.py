@@ -10,18 +10,18 @@ from dataclasses import replace
 
 import pytest
 
-from trainer.actors.dataset import write_dataset
-from trainer.datasets.choose import read_dataset
-from trainer.datasets.options import ReadOptions
-from trainer.networks.presets import COMPACT
-from trainer.protocol.fold import FoldJob, run_fold
-from trainer.protocol.folds import Fold
-from trainer.protocol.methods import METHODS
-from trainer.segments.corpus import Corpus
-from trainer.segments.prepare import prepare, store_of
-from trainer.training.compute import Compute
-from trainer.training.recipe import RECIPES
-from trainer.training.stages import Plan
+from emostream.trainer.actors.dataset import write_dataset
+from emostream.trainer.datasets.choose import read_dataset
+from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.networks.presets import COMPACT
+from emostream.trainer.protocol.fold import FoldJob, run_fold
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.prepare import prepare, store_of
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.recipe import RECIPES
+from emostream.trainer.training.stages import Plan
 
 SMALL = replace(
     COMPACT,

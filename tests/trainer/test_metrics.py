@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn import metrics
 from sklearn.calibration import calibration_curve
 
-from trainer.metrics import (
+from emostream.trainer.metrics import (
     accuracy,
     bootstrap_over_subjects,
     brier,

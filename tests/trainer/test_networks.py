@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from engines.errors import ConfigError
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.fusion import DBN, FC, FusionNetwork
-from trainer.networks.presets import COMPACT, PAPER, PRESETS, FusionShape, Preset
+from emostream.engines.errors import ConfigError
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.fusion import DBN, FC, FusionNetwork
+from emostream.trainer.networks.presets import COMPACT, PAPER, PRESETS, FusionShape, Preset
 
 # torchvision.models.alexnet().state_dict(), as published.
 TORCHVISION_ALEXNET = {

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from emostream.trainer.actors.dataset import write_dataset
+from emostream.trainer.cli import main
 from tests.trainer.test_init import run
-from trainer.actors.dataset import write_dataset
-from trainer.cli import main
 
 BAD = "broken [/b]/one with spaces.mp4"  # the report takes no part of a name for markup
 
@@ -156,7 +156,7 @@ def test_a_missing_package_names_the_extra(root: Path) -> None:
 def test_interrupted_it_stops_at_once_and_keeps_what_is_finished(
     root: Path, tmp_path: Path, number: int, send: Callable[[int, int], None]
 ) -> None:
-    command = [sys.executable, "-c", "from trainer.cli import main; main()", "prepare", root, "--dataset=csv"]
+    command = [sys.executable, "-c", "from emostream.trainer.cli import main; main()", "prepare", root, "--dataset=csv"]
     with subprocess.Popen(
         [*command, f"--cache={tmp_path}", "--jobs=1"],
         stdout=subprocess.PIPE,

@@ -9,11 +9,11 @@ import torch
 from scipy.special import entr, expit
 from torch import Tensor
 
-from engines.errors import ConfigError, TrainingError
-from trainer.fusion.pretrain import LayerEpoch, RBMRecipe, pretrain
-from trainer.fusion.rbm import BernoulliRBM, GaussianRBM
-from trainer.networks.fusion import DBN
-from trainer.networks.presets import PAPER
+from emostream.engines.errors import ConfigError, TrainingError
+from emostream.trainer.fusion.pretrain import LayerEpoch, RBMRecipe, pretrain
+from emostream.trainer.fusion.rbm import BernoulliRBM, GaussianRBM
+from emostream.trainer.networks.fusion import DBN
+from emostream.trainer.networks.presets import PAPER
 
 SHAPE = replace(PAPER.fusion, widths=(128, 64), third=32)
 RECIPE = RBMRecipe(epochs=20, batch=10)

@@ -15,8 +15,8 @@ import cv2
 import psutil
 import pytest
 
-from engines.errors import DataError, TrainingError
-from trainer.processes import Outcome, each_in_processes
+from emostream.engines.errors import DataError, TrainingError
+from emostream.trainer.processes import Outcome, each_in_processes
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals of POSIX")
 
@@ -182,7 +182,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from tests.trainer.test_processes import note_and_sleep
-from trainer.processes import each_in_processes
+from emostream.trainer.processes import each_in_processes
 try:
     list(each_in_processes(partial(note_and_sleep, Path(sys.argv[1])), [1, 2, 3], jobs=3))
 except KeyboardInterrupt:

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM as SklearnRBM
 from torch import Tensor
 
-from trainer.fusion.rbm import RBM, BernoulliRBM, GaussianRBM, Gradient, cross_entropy, squared_error
+from emostream.trainer.fusion.rbm import RBM, BernoulliRBM, GaussianRBM, Gradient, cross_entropy, squared_error
 
 VISIBLE, HIDDEN = 4, 3
 KINDS = [BernoulliRBM, GaussianRBM]

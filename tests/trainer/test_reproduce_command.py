@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from trainer.actors.dataset import write_dataset
-from trainer.cli import main
-from trainer.protocol.methods import METHODS
+from emostream.trainer.actors.dataset import write_dataset
+from emostream.trainer.cli import main
+from emostream.trainer.protocol.methods import METHODS
 
 TABLES = ("Table I.", "Table II.", "Table III.", "Table IV.", "Table V.", "Table VI.", "Table X.", "Table XI.")
-COMMAND = [sys.executable, "-c", "from trainer.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from emostream.trainer.cli import main; main()"]
 SMALL = ("--preset", "compact", "--recipe", "scratch", "--epochs", "1", "--yes", "--seed", "5", "--jobs", "2")
 
 

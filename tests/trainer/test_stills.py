@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.networks.c3d import C3D
-from trainer.networks.presets import COMPACT, PRESETS, Preset, VideoShape
-from trainer.networks.stills import C2D
-from trainer.networks.weights import take_video_weights
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.presets import COMPACT, PRESETS, Preset, VideoShape
+from emostream.trainer.networks.stills import C2D
+from emostream.trainer.networks.weights import take_video_weights
 
 SMALL = VideoShape(
     input_size=48, grey=False, channels=(4, 5, 6, 7, 8), hidden=18, embedding=12, batch_norm=False, dropout=0.5

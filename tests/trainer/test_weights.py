@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engines.errors import ConfigError
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.graphs import AudioGraph, VideoGraph
-from trainer.networks.inflate import inflate
-from trainer.networks.presets import COMPACT, PAPER, AudioShape, VideoShape
-from trainer.networks.weight_report import WeightReport
-from trainer.networks.weights import take_audio_weights, take_video_weights
+from emostream.engines.errors import ConfigError
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.graphs import AudioGraph, VideoGraph
+from emostream.trainer.networks.inflate import inflate
+from emostream.trainer.networks.presets import COMPACT, PAPER, AudioShape, VideoShape
+from emostream.trainer.networks.weight_report import WeightReport
+from emostream.trainer.networks.weights import take_audio_weights, take_video_weights
 
 SMALL = VideoShape(
     input_size=32, grey=False, channels=(4, 5, 6, 7, 8), hidden=18, embedding=12, batch_norm=False, dropout=0.5

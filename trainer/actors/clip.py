@@ -27,10 +27,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import ConfigError
-from trainer.actors.encoding import encode
-from trainer.actors.face import CLEAR_LOOKS, LOOKS, Face, Look
-from trainer.actors.voice import SAMPLE_RATE_HZ, Voice
+from emostream.engines.errors import ConfigError
+from emostream.trainer.actors.encoding import encode
+from emostream.trainer.actors.face import CLEAR_LOOKS, LOOKS, Face, Look
+from emostream.trainer.actors.voice import SAMPLE_RATE_HZ, Voice
 
 __all__ = ["DEMO_SCRIPT", "EMOTIONS", "Line", "frames", "samples", "write_clip"]
 

@@ -1,7 +1,7 @@
 """Whole data sets of invented people, in the layouts of the paper's three and as a folder with a table.
 
 They check the plumbing of the trainer with a known answer, for voice alone and face alone confuse certain emotions
-(`trainer.actors.clip`), and nothing more: nobody feels anything here.
+(`emostream.trainer.actors.clip`), and nothing more: nobody feels anything here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.errors import ConfigError, PublishError
-from trainer.actors.clip import Line, write_clip
-from trainer.actors.layouts import LAYOUTS, Plan, Turn
-from trainer.processes import each_in_processes
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.trainer.actors.clip import Line, write_clip
+from emostream.trainer.actors.layouts import LAYOUTS, Plan, Turn
+from emostream.trainer.processes import each_in_processes
 
 __all__ = ["write_dataset"]
 

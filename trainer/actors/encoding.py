@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import ConfigError, PublishError
-from trainer.actors.voice import SAMPLE_RATE_HZ
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.trainer.actors.voice import SAMPLE_RATE_HZ
 
 __all__ = ["SUFFIXES", "encode"]
 

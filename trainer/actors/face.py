@@ -12,7 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from trainer.actors.portrait import Colour, Floats, Image, Portrait, tint
+from emostream.trainer.actors.portrait import Colour, Floats, Image, Portrait, tint
 
 __all__ = ["CLEAR_LOOKS", "LOOKS", "Face", "Look"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from trainer.datasets.base import PAPER_LABELS
-from trainer.datasets.baum1s_sheet import EMOTIONS
+from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.datasets.baum1s_sheet import EMOTIONS
 
 __all__ = ["LAYOUTS", "Plan", "Turn"]
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from engines.errors import ConfigError, PublishError
-from engines.files import check_target
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.engines.files import check_target
 
 __all__ = ["act"]
 
@@ -19,7 +19,7 @@ def act(
     repeat: Annotated[int, typer.Option(min=1, max=1000, help="How often the script of 11.8 s is played.")] = 1,
 ) -> None:
     """Draw and voice a short clip of an invented person, to try the stream without a camera."""
-    from trainer.actors.clip import DEMO_SCRIPT, write_clip
+    from emostream.trainer.actors.clip import DEMO_SCRIPT, write_clip
 
     if out.suffix != ".mp4":
         raise ConfigError(f"{out} does not end in .mp4, the one kind of file that is written; name it OUT.mp4")

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from engines.errors import ConfigError
-from trainer.commands import options
-from trainer.commands.common import train_extra
-from trainer.cores import usable_cores
+from emostream.engines.errors import ConfigError
+from emostream.trainer.commands import options
+from emostream.trainer.commands.common import train_extra
+from emostream.trainer.cores import usable_cores
 
 __all__ = ["actors"]
 
@@ -38,7 +38,7 @@ def actors(
     if match is None:
         raise ConfigError(f"--size {size} is no size; expected such as 320x240")
     with train_extra():
-        from trainer.actors.dataset import write_dataset
+        from emostream.trainer.actors.dataset import write_dataset
 
         console = Console(stderr=True)
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -16,16 +16,16 @@ import platformdirs
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from engines.errors import ConfigError
-from trainer.cores import usable_cores
-from trainer.networks.presets import PRESETS
+from emostream.engines.errors import ConfigError
+from emostream.trainer.cores import usable_cores
+from emostream.trainer.networks.presets import PRESETS
 
 if TYPE_CHECKING:
-    from trainer.datasets.base import DataSet
-    from trainer.segments.corpus import Corpus
-    from trainer.segments.prepare import PreparedSet
-    from trainer.training.compute import Compute
-    from trainer.training.stages import Plan
+    from emostream.trainer.datasets.base import DataSet
+    from emostream.trainer.segments.corpus import Corpus
+    from emostream.trainer.segments.prepare import PreparedSet
+    from emostream.trainer.training.compute import Compute
+    from emostream.trainer.training.stages import Plan
 
 __all__ = [
     "Data",
@@ -72,8 +72,8 @@ class Data:
             ConfigError: an option that isn't one.
             DataError: the folder isn't that data set's.
         """
-        from trainer.datasets.choose import read_dataset
-        from trainer.datasets.options import ReadOptions
+        from emostream.trainer.datasets.choose import read_dataset
+        from emostream.trainer.datasets.options import ReadOptions
 
         options = ReadOptions(
             labels=tuple(self.labels.split(",")) if self.labels else None,
@@ -152,8 +152,8 @@ def cut_segments(
     dataset: DataSet, cache: Path | None, face_model: Path | None, jobs: int, console: Console
 ) -> tuple[PreparedSet, Corpus, float]:
     """Cut what is not cut yet of a data set that has been read, with a progress bar; the rest is `prepared`'s."""
-    from trainer.segments.corpus import Corpus
-    from trainer.segments.prepare import prepare, store_of
+    from emostream.trainer.segments.corpus import Corpus
+    from emostream.trainer.segments.prepare import prepare, store_of
 
     cache = cache or Path(platformdirs.user_cache_dir("emostream")) / "segments"
     cut = 0.0
@@ -197,9 +197,9 @@ def plan_of(
     Raises:
         ConfigError: an option that isn't one, or weights that don't fit.
     """
-    from trainer.training.compute import Compute
-    from trainer.training.recipe import RECIPES
-    from trainer.training.stages import Plan
+    from emostream.trainer.training.compute import Compute
+    from emostream.trainer.training.recipe import RECIPES
+    from emostream.trainer.training.stages import Plan
 
     chosen = RECIPES[_one_of("recipe", recipe, tuple(RECIPES))]
     chosen = chosen.with_epochs(epochs) if epochs else chosen

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from trainer.commands import options
-from trainer.commands.common import Data, command_line, prepared, train_extra
+from emostream.trainer.commands import options
+from emostream.trainer.commands.common import Data, command_line, prepared, train_extra
 
 __all__ = ["evaluate"]
 
@@ -40,13 +40,13 @@ def evaluate(
     """
     begun = time.monotonic()
     with train_extra():
-        from engines.backends.choose import choose_engine
-        from engines.bundle import Bundle
-        from trainer.evaluation.evaluate import check_classes
-        from trainer.evaluation.evaluate import evaluate as evaluate_bundle
-        from trainer.evaluation.facts import EvaluationFacts
-        from trainer.evaluation.summary import evaluation_summary
-        from trainer.evaluation.write import check_evaluation_place, write_evaluation
+        from emostream.engines.backends.choose import choose_engine
+        from emostream.engines.bundle import Bundle
+        from emostream.trainer.evaluation.evaluate import check_classes
+        from emostream.trainer.evaluation.evaluate import evaluate as evaluate_bundle
+        from emostream.trainer.evaluation.facts import EvaluationFacts
+        from emostream.trainer.evaluation.summary import evaluation_summary
+        from emostream.trainer.evaluation.write import check_evaluation_place, write_evaluation
 
         report = out or Path(f"evaluate-{dataset}")
         check_evaluation_place(report)

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from engines.errors import ConfigError
-from trainer.commands import options
-from trainer.commands.common import Data, plan_of, prepared, side_by_side, train_extra, work_place
+from emostream.engines.errors import ConfigError
+from emostream.trainer.commands import options
+from emostream.trainer.commands.common import Data, plan_of, prepared, side_by_side, train_extra, work_place
 
 __all__ = ["fit"]
 
@@ -57,9 +57,9 @@ def fit(
     if not _NAME.fullmatch(title):
         raise ConfigError(f"--name {title!r} is no name; expected up to 64 letters, digits, _, . and -")
     with train_extra():
-        from trainer.export import refuse_existing
-        from trainer.fit import FitJob
-        from trainer.fit import fit as fit_bundle
+        from emostream.trainer.export import refuse_existing
+        from emostream.trainer.fit import FitJob
+        from emostream.trainer.fit import fit as fit_bundle
 
         refuse_existing(out.absolute())
         place = work_place(out, "--work", work)

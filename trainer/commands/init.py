@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from trainer.commands import options
-from trainer.commands.common import train_extra
-from trainer.networks.presets import COMPACT, PRESETS
+from emostream.trainer.commands import options
+from emostream.trainer.commands.common import train_extra
+from emostream.trainer.networks.presets import COMPACT, PRESETS
 
 __all__ = ["init"]
 
@@ -60,7 +60,7 @@ def init(
 ) -> None:
     """Write a bundle with random weights, to try the stream at full size and speed before training."""
     with train_extra():
-        from trainer.untrained import write_untrained
+        from emostream.trainer.untrained import write_untrained
 
         bundle = write_untrained(out, PRESETS[preset], tuple(labels.split(",")), name or f"untrained-{preset}", seed)
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6

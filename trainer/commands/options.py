@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trainer.networks.presets import PRESETS
+from emostream.trainer.networks.presets import PRESETS
 
 __all__ = [
     "MAX_SEED",

@@ -13,13 +13,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from engines.errors import ConfigError
-from trainer.commands import options
-from trainer.commands.common import Data, command_line, plan_of, prepared, side_by_side, train_extra, work_place
+from emostream.engines.errors import ConfigError
+from emostream.trainer.commands import options
+from emostream.trainer.commands.common import (
+    Data,
+    command_line,
+    plan_of,
+    prepared,
+    side_by_side,
+    train_extra,
+    work_place,
+)
 
 if TYPE_CHECKING:
-    from trainer.estimate import Estimate
-    from trainer.protocol.fold import FoldJob
+    from emostream.trainer.estimate import Estimate
+    from emostream.trainer.protocol.fold import FoldJob
 
 __all__ = ["reproduce"]
 
@@ -58,14 +66,14 @@ def reproduce(
     """
     begun = time.monotonic()
     with train_extra():
-        from trainer.estimate import estimate
-        from trainer.protocol.fold import FoldJob, finished
-        from trainer.protocol.folds import folds_of
-        from trainer.protocol.run import run_folds
-        from trainer.reports.facts import RunFacts
-        from trainer.reports.outcomes import read_outcomes
-        from trainer.reports.summary import summary
-        from trainer.reports.write import check_place, write_report
+        from emostream.trainer.estimate import estimate
+        from emostream.trainer.protocol.fold import FoldJob, finished
+        from emostream.trainer.protocol.folds import folds_of
+        from emostream.trainer.protocol.run import run_folds
+        from emostream.trainer.reports.facts import RunFacts
+        from emostream.trainer.reports.outcomes import read_outcomes
+        from emostream.trainer.reports.summary import summary
+        from emostream.trainer.reports.write import check_place, write_report
 
         report = out or Path(f"reproduce-{dataset}")
         check_place(report)

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from trainer.commands import options
-from trainer.commands.common import cut_segments, side_by_side, train_extra, work_place
-from trainer.networks.presets import COMPACT
+from emostream.trainer.commands import options
+from emostream.trainer.commands.common import cut_segments, side_by_side, train_extra, work_place
+from emostream.trainer.networks.presets import COMPACT
 
 __all__ = ["starter"]
 
@@ -34,13 +34,13 @@ def starter(
     Killed, the same command goes on where it was.
     """
     with train_extra():
-        from trainer.export import refuse_existing
-        from trainer.starter.build import build
-        from trainer.starter.faces import check_faces
-        from trainer.starter.parts import StarterJob
-        from trainer.starter.recipe import STARTER_RECIPE
-        from trainer.starter.voices import Voices, read_voices
-        from trainer.training.compute import Compute
+        from emostream.trainer.export import refuse_existing
+        from emostream.trainer.starter.build import build
+        from emostream.trainer.starter.faces import check_faces
+        from emostream.trainer.starter.parts import StarterJob
+        from emostream.trainer.starter.recipe import STARTER_RECIPE
+        from emostream.trainer.starter.voices import Voices, read_voices
+        from emostream.trainer.training.compute import Compute
 
         refuse_existing(out.absolute())
         place = work_place(out, "--work", work)

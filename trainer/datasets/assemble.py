@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from engines.errors import ConfigError, DataError
-from trainer.datasets.base import PAPER_LABELS, DataSet, Recording
-from trainer.datasets.files import same_content
-from trainer.datasets.options import ReadOptions
+from emostream.engines.errors import ConfigError, DataError
+from emostream.trainer.datasets.base import PAPER_LABELS, DataSet, Recording
+from emostream.trainer.datasets.files import same_content
+from emostream.trainer.datasets.options import ReadOptions
 
 __all__ = ["assemble"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
 
 __all__ = ["PAPER_LABELS", "DataSet", "Recording"]
 

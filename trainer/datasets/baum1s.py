@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from engines.errors import DataError
-from trainer.datasets.assemble import assemble
-from trainer.datasets.base import DataSet, Recording
-from trainer.datasets.baum1s_sheet import EMOTIONS, read_sheet
-from trainer.datasets.files import VIDEO_SUFFIXES, media_files, walk
-from trainer.datasets.layout import Layout
-from trainer.datasets.options import ReadOptions
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.assemble import assemble
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.datasets.baum1s_sheet import EMOTIONS, read_sheet
+from emostream.trainer.datasets.files import VIDEO_SUFFIXES, media_files, walk
+from emostream.trainer.datasets.layout import Layout
+from emostream.trainer.datasets.options import ReadOptions
 
 __all__ = ["LAYOUT", "read"]
 

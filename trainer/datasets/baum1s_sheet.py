@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.errors import DataError
-from trainer.datasets.labels import emotion_of
-from trainer.datasets.rows import csv_rows, xlsx_rows
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.labels import emotion_of
+from emostream.trainer.datasets.rows import csv_rows, xlsx_rows
 
 __all__ = ["EMOTIONS", "Sheet", "read_sheet"]
 

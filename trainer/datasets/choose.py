@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engines.errors import ConfigError, DataError
-from trainer.datasets import baum1s, cremad, enterface05, ravdess, rml, savee, table
-from trainer.datasets.base import DataSet
-from trainer.datasets.layout import Layout, contents, survey
-from trainer.datasets.options import ReadOptions
+from emostream.engines.errors import ConfigError, DataError
+from emostream.trainer.datasets import baum1s, cremad, enterface05, ravdess, rml, savee, table
+from emostream.trainer.datasets.base import DataSet
+from emostream.trainer.datasets.layout import Layout, contents, survey
+from emostream.trainer.datasets.options import ReadOptions
 
 __all__ = ["CLIP_DATASETS", "Reader", "read_dataset"]
 

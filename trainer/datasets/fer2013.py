@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
 
 __all__ = ["SIDE", "StillFaces", "find_still_faces", "read_still_faces"]
 

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from engines.errors import DataError
-from trainer.datasets.options import Modality
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.options import Modality
 
 __all__ = [
     "AUDIO_SUFFIXES",

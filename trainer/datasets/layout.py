@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from trainer.datasets.files import walk
+from emostream.trainer.datasets.files import walk
 
 __all__ = ["Layout", "contents", "survey"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["LABEL_NAME", "Modality", "ReadOptions"]
 

@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from engines.errors import DataError
-from trainer.datasets.assemble import assemble
-from trainer.datasets.base import DataSet, Recording
-from trainer.datasets.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES, media_files
-from trainer.datasets.layout import Layout
-from trainer.datasets.options import Modality, ReadOptions
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.assemble import assemble
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.datasets.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES, media_files
+from emostream.trainer.datasets.layout import Layout
+from emostream.trainer.datasets.options import Modality, ReadOptions
 
 __all__ = ["LAYOUT", "read"]
 

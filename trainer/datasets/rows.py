@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
 
 __all__ = ["csv_rows", "xlsx_rows"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from engines.errors import DataError
-from trainer.datasets.assemble import assemble
-from trainer.datasets.base import DataSet, Recording
-from trainer.datasets.files import MEDIA_SUFFIXES, sound_or_pictures
-from trainer.datasets.layout import Layout
-from trainer.datasets.options import ReadOptions
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.assemble import assemble
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.datasets.files import MEDIA_SUFFIXES, sound_or_pictures
+from emostream.trainer.datasets.layout import Layout
+from emostream.trainer.datasets.options import ReadOptions
 
 __all__ = ["LAYOUT", "read"]
 

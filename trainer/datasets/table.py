@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from engines.errors import DataError
-from trainer.datasets.assemble import assemble
-from trainer.datasets.base import DataSet, Recording
-from trainer.datasets.files import MEDIA_SUFFIXES
-from trainer.datasets.options import LABEL_NAME, ReadOptions
-from trainer.datasets.rows import csv_rows
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.assemble import assemble
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.datasets.files import MEDIA_SUFFIXES
+from emostream.trainer.datasets.options import LABEL_NAME, ReadOptions
+from emostream.trainer.datasets.rows import csv_rows
 
 __all__ = ["COLUMNS", "read"]
 

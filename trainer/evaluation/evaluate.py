@@ -10,15 +10,15 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends.base import Engine
-from engines.bundle import Bundle
-from engines.errors import ConfigError
-from engines.heads import HEAD_NAMES, HeadName
-from engines.pooling import Features, Pools
-from engines.recognizer import Recognizer, Scores
-from trainer.datasets.base import Recording
-from trainer.heads.choice import LENGTHS
-from trainer.metrics import (
+from emostream.engines.backends.base import Engine
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError
+from emostream.engines.heads import HEAD_NAMES, HeadName
+from emostream.engines.pooling import Features, Pools
+from emostream.engines.recognizer import Recognizer, Scores
+from emostream.trainer.datasets.base import Recording
+from emostream.trainer.heads.choice import LENGTHS
+from emostream.trainer.metrics import (
     accuracy,
     bootstrap_over_subjects,
     confusion,
@@ -26,8 +26,8 @@ from trainer.metrics import (
     log_loss,
     macro_recall,
 )
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import Segments
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import Segments
 
 __all__ = [
     "CALIBRATION_BINS",

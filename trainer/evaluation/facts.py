@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 
-from trainer.cores import usable_cores
-from trainer.reports.machine import machine_name
-from trainer.reports.preparation import Preparation
-from trainer.segments.prepare import PreparedSet
+from emostream.trainer.cores import usable_cores
+from emostream.trainer.reports.machine import machine_name
+from emostream.trainer.reports.preparation import Preparation
+from emostream.trainer.segments.prepare import PreparedSet
 
 __all__ = ["EvaluationFacts"]
 

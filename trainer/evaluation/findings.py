@@ -7,10 +7,10 @@ from collections import Counter
 
 import numpy as np
 
-from engines.bundle import Manifest
-from trainer.evaluation.evaluate import EVALUATED_HEADS, EvaluatedHead, Evaluation
-from trainer.reports.scores import difference
-from trainer.reports.text import interval, percent, points
+from emostream.engines.bundle import Manifest
+from emostream.trainer.evaluation.evaluate import EVALUATED_HEADS, EvaluatedHead, Evaluation
+from emostream.trainer.reports.scores import difference
+from emostream.trainer.reports.text import interval, percent, points
 
 __all__ = ["evaluation_findings", "evaluation_warnings", "trained_on"]
 

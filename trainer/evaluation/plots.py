@@ -8,11 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from trainer.evaluation.evaluate import EVALUATED_HEADS, EvaluatedHead, Evaluation
-from trainer.heads.choice import LENGTHS
-from trainer.metrics import reliability
-from trainer.reports.plots import draw_matrix
-from trainer.reports.text import percent
+from emostream.trainer.evaluation.evaluate import EVALUATED_HEADS, EvaluatedHead, Evaluation
+from emostream.trainer.heads.choice import LENGTHS
+from emostream.trainer.metrics import reliability
+from emostream.trainer.reports.plots import draw_matrix
+from emostream.trainer.reports.text import percent
 
 __all__ = ["draw_evaluation"]
 

@@ -9,10 +9,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
-from trainer.evaluation.findings import evaluation_findings, evaluation_warnings, trained_on
-from trainer.heads.choice import LENGTHS
-from trainer.reports.text import interval, percent
+from emostream.trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
+from emostream.trainer.evaluation.findings import evaluation_findings, evaluation_warnings, trained_on
+from emostream.trainer.heads.choice import LENGTHS
+from emostream.trainer.reports.text import interval, percent
 
 __all__ = ["evaluation_summary"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
-from trainer.evaluation.facts import EvaluationFacts
-from trainer.evaluation.findings import evaluation_findings, evaluation_warnings, trained_on
-from trainer.heads.choice import LENGTHS
-from trainer.metrics import class_scores
-from trainer.reports.run_text import data_text
-from trainer.reports.text import interval, markdown_table, percent, span
+from emostream.trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
+from emostream.trainer.evaluation.facts import EvaluationFacts
+from emostream.trainer.evaluation.findings import evaluation_findings, evaluation_warnings, trained_on
+from emostream.trainer.heads.choice import LENGTHS
+from emostream.trainer.metrics import class_scores
+from emostream.trainer.reports.run_text import data_text
+from emostream.trainer.reports.text import interval, markdown_table, percent, span
 
 __all__ = ["evaluation_text"]
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
-from trainer.evaluation.facts import EvaluationFacts
-from trainer.evaluation.plots import draw_evaluation
-from trainer.evaluation.text import evaluation_text
-from trainer.heads.choice import LENGTHS
-from trainer.reports.folder import check_folder, replacing, write_csv
+from emostream.trainer.evaluation.evaluate import EVALUATED_HEADS, Evaluation
+from emostream.trainer.evaluation.facts import EvaluationFacts
+from emostream.trainer.evaluation.plots import draw_evaluation
+from emostream.trainer.evaluation.text import evaluation_text
+from emostream.trainer.heads.choice import LENGTHS
+from emostream.trainer.reports.folder import check_folder, replacing, write_csv
 
 __all__ = ["check_evaluation_place", "write_evaluation"]
 

@@ -14,9 +14,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from engines.errors import ConfigError, TrainingError
-from trainer.fusion.rbm import RBM, BernoulliRBM, GaussianRBM, Gradient, cross_entropy, squared_error
-from trainer.networks.fusion import DBN, STANDARD_LIMIT
+from emostream.engines.errors import ConfigError, TrainingError
+from emostream.trainer.fusion.rbm import RBM, BernoulliRBM, GaussianRBM, Gradient, cross_entropy, squared_error
+from emostream.trainer.networks.fusion import DBN, STANDARD_LIMIT
 
 __all__ = ["Fit", "LayerEpoch", "RBMRecipe", "pretrain"]
 

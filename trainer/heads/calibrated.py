@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from engines.heads import LinearSVM
-from trainer.heads.coupling import Sigmoids
-from trainer.heads.sigmoid import fit_sigmoid
-from trainer.heads.svm import SVM, class_name, fit_svm, row_weights, train_svm
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.heads.coupling import Sigmoids
+from emostream.trainer.heads.sigmoid import fit_sigmoid
+from emostream.trainer.heads.svm import SVM, class_name, fit_svm, row_weights, train_svm
 
 __all__ = [
     "as_head",

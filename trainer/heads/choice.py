@@ -11,12 +11,12 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from sklearn.model_selection import GroupKFold
 
-from engines.heads import LinearSVM
-from trainer.heads.calibrated import as_head, fit_pairs, known_pairs, missing_pairs, pooled_slope
-from trainer.heads.coupling import Sigmoids, class_probabilities
-from trainer.heads.prefixes import PrefixPlaces
-from trainer.heads.svm import SVM, row_weights
-from trainer.metrics import expected_calibration_error, log_loss
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.heads.calibrated import as_head, fit_pairs, known_pairs, missing_pairs, pooled_slope
+from emostream.trainer.heads.coupling import Sigmoids, class_probabilities
+from emostream.trainer.heads.prefixes import PrefixPlaces
+from emostream.trainer.heads.svm import SVM, row_weights
+from emostream.trainer.metrics import expected_calibration_error, log_loss
 
 __all__ = ["LENGTHS", "METHODS", "Calibration", "Figures", "Method", "choose_calibration", "fit_common"]
 

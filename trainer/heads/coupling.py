@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engines.heads import couple
+from emostream.engines.heads import couple
 
 __all__ = ["Sigmoids", "class_probabilities"]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.heads.choice import LENGTHS, Calibration
-from trainer.heads.coupling import Sigmoids, class_probabilities
-from trainer.heads.prefixes import PrefixRows
-from trainer.metrics import accuracy, bootstrap_over_subjects, macro_recall
+from emostream.trainer.heads.choice import LENGTHS, Calibration
+from emostream.trainer.heads.coupling import Sigmoids, class_probabilities
+from emostream.trainer.heads.prefixes import PrefixRows
+from emostream.trainer.metrics import accuracy, bootstrap_over_subjects, macro_recall
 
 __all__ = ["head_figures"]
 

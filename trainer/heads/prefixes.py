@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
 
 __all__ = ["PrefixPlaces", "PrefixRows", "prefix_lengths", "prefix_means", "prefix_rows"]
 

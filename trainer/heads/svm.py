@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.svm import SVC
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
 
 __all__ = ["SVM", "class_name", "fit_svm", "row_weights", "train_svm", "vote"]
 

@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from trainer.networks.presets import PAPER, AudioShape
+from emostream.trainer.networks.presets import PAPER, AudioShape
 
 __all__ = ["AlexNet"]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from engines.frontend.settings import CLIP_FRAMES
-from trainer.networks.presets import PAPER, VideoShape
+from emostream.engines.frontend.settings import CLIP_FRAMES
+from emostream.trainer.networks.presets import PAPER, VideoShape
 
 __all__ = ["C3D", "StagedNetwork"]
 

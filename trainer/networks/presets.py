@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["COMPACT", "PAPER", "PRESETS", "AudioShape", "FusionShape", "Preset", "VideoShape"]
 

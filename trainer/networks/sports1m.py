@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainer.networks.weight_files import Source
+from emostream.trainer.networks.weight_files import Source
 
 __all__ = ["FORMS", "PIXELS", "Pixels", "fit_colours", "form_of", "is_published"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from trainer.networks.c3d import StagedNetwork
-from trainer.networks.presets import PAPER, VideoShape
+from emostream.trainer.networks.c3d import StagedNetwork
+from emostream.trainer.networks.presets import PAPER, VideoShape
 
 __all__ = ["C2D"]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import torch
 
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.fusion import DBN
-from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from trainer.networks.initial import he_weights
-from trainer.networks.presets import Preset
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.fusion import DBN
+from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.presets import Preset
 
 __all__ = ["AUDIO_RMS", "JOINT_RMS", "VIDEO_RMS", "untrained_graphs"]
 

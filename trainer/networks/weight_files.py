@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
 
 __all__ = ["STD", "Source", "read_weights"]
 

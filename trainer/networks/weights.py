@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engines.archive import sha256_of
-from engines.errors import ConfigError
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.inflate import inflate
-from trainer.networks.sports1m import FORMS, PIXELS, Pixels, fit_colours, form_of, is_published
-from trainer.networks.weight_files import STD, Source, read_weights
-from trainer.networks.weight_report import Done, LayerRow, WeightReport
+from emostream.engines.archive import sha256_of
+from emostream.engines.errors import ConfigError
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.inflate import inflate
+from emostream.trainer.networks.sports1m import FORMS, PIXELS, Pixels, fit_colours, form_of, is_published
+from emostream.trainer.networks.weight_files import STD, Source, read_weights
+from emostream.trainer.networks.weight_report import Done, LayerRow, WeightReport
 
 __all__ = ["take_audio_weights", "take_video_weights"]
 

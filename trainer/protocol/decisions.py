@@ -8,13 +8,13 @@ from typing import Literal, cast
 import numpy as np
 import numpy.typing as npt
 
-from engines.heads import LinearSVM
-from trainer.heads.calibrated import train_head
-from trainer.heads.svm import SVM, fit_svm
-from trainer.protocol.methods import METHODS, Method
-from trainer.protocol.pooled import Pooled
-from trainer.protocol.rules import combine, decide, fuse_scores, majority
-from trainer.segments.corpus import Corpus
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.heads.calibrated import train_head
+from emostream.trainer.heads.svm import SVM, fit_svm
+from emostream.trainer.protocol.methods import METHODS, Method
+from emostream.trainer.protocol.pooled import Pooled
+from emostream.trainer.protocol.rules import combine, decide, fuse_scores, majority
+from emostream.trainer.segments.corpus import Corpus
 
 __all__ = ["Decider"]
 

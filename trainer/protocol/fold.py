@@ -15,19 +15,19 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from engines.errors import TrainingError
-from engines.files import replace_file
-from engines.heads import LinearSVM
-from trainer.heads.svm import fit_svm
-from trainer.protocol.decisions import Decider
-from trainer.protocol.folds import Fold
-from trainer.protocol.methods import FUSIONS
-from trainer.protocol.pooled import Pooled, pool
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import SHORT_WINDOW
-from trainer.training.compute import limit_threads
-from trainer.training.files import writing
-from trainer.training.stages import FusionVariant, Pairs, Plan, Stages
+from emostream.engines.errors import TrainingError
+from emostream.engines.files import replace_file
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.heads.svm import fit_svm
+from emostream.trainer.protocol.decisions import Decider
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.protocol.methods import FUSIONS
+from emostream.trainer.protocol.pooled import Pooled, pool
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import SHORT_WINDOW
+from emostream.trainer.training.compute import limit_threads
+from emostream.trainer.training.files import writing
+from emostream.trainer.training.stages import FusionVariant, Pairs, Plan, Stages
 
 __all__ = ["FoldJob", "finished", "run_fold"]
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engines.errors import DataError
-from trainer.datasets.base import DataSet
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.base import DataSet
 
 __all__ = ["Fold", "folds_of", "group_folds"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trainer.training.stages import FusionVariant
+from emostream.trainer.training.stages import FusionVariant
 
 __all__ = ["FUSIONS", "METHODS", "Kind", "Method"]
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from trainer.training.embedding import Embedded
+from emostream.trainer.training.embedding import Embedded
 
 __all__ = ["Pooled", "pool"]
 

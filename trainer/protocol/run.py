@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from engines.errors import ConfigError, EmostreamError, TrainingError
-from trainer.logs import log_to_stderr
-from trainer.processes import Outcome, each_in_processes
-from trainer.protocol.fold import FoldJob, run_fold
+from emostream.engines.errors import ConfigError, EmostreamError, TrainingError
+from emostream.trainer.logs import log_to_stderr
+from emostream.trainer.processes import Outcome, each_in_processes
+from emostream.trainer.protocol.fold import FoldJob, run_fold
 
 __all__ = ["run_folds"]
 

@@ -10,15 +10,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from engines.archive import sha256_of
-from engines.errors import ConfigError, DataError
-from trainer.cores import usable_cores
-from trainer.protocol.folds import Fold
-from trainer.reports.machine import machine_name
-from trainer.reports.preparation import Preparation
-from trainer.segments.prepare import PreparedSet
-from trainer.training.recipe import RECIPES, Recipe
-from trainer.training.stages import Plan
+from emostream.engines.archive import sha256_of
+from emostream.engines.errors import ConfigError, DataError
+from emostream.trainer.cores import usable_cores
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.reports.machine import machine_name
+from emostream.trainer.reports.preparation import Preparation
+from emostream.trainer.segments.prepare import PreparedSet
+from emostream.trainer.training.recipe import RECIPES, Recipe
+from emostream.trainer.training.stages import Plan
 
 __all__ = ["FoldFacts", "RunFacts", "Training", "WeightFile"]
 

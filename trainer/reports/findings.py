@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from trainer.protocol.methods import METHODS
-from trainer.reports.facts import RunFacts
-from trainer.reports.outcomes import Outcomes
-from trainer.reports.paper import PaperDataSet, paper_data_set
-from trainer.reports.scores import difference
-from trainer.reports.tables import MethodTable, Table
-from trainer.reports.text import interval, percent, points
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.facts import RunFacts
+from emostream.trainer.reports.outcomes import Outcomes
+from emostream.trainer.reports.paper import PaperDataSet, paper_data_set
+from emostream.trainer.reports.scores import difference
+from emostream.trainer.reports.tables import MethodTable, Table
+from emostream.trainer.reports.text import interval, percent, points
 
 __all__ = ["best_other_fusion", "chance", "findings", "not_comparable", "other_data"]
 

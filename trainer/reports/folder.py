@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from engines.errors import ConfigError, PublishError
+from emostream.engines.errors import ConfigError, PublishError
 
 __all__ = ["check_folder", "replacing", "write_csv"]
 

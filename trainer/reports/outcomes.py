@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engines.errors import DataError
-from trainer.protocol.methods import METHODS
-from trainer.reports.scores import Scores, score
+from emostream.engines.errors import DataError
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.scores import Scores, score
 
 __all__ = ["FIRST_COLUMNS", "Outcomes", "read_outcomes"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.datasets.base import PAPER_LABELS
 
 __all__ = ["PAPER", "PaperDataSet", "paper_data_set"]
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from trainer.protocol.methods import METHODS
-from trainer.reports.findings import best_other_fusion, chance
-from trainer.reports.outcomes import Outcomes
-from trainer.reports.paper import PaperDataSet
-from trainer.reports.text import percent
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.findings import best_other_fusion, chance
+from emostream.trainer.reports.outcomes import Outcomes
+from emostream.trainer.reports.paper import PaperDataSet
+from emostream.trainer.reports.text import percent
 
 __all__ = ["draw", "draw_matrix"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from trainer.segments.prepare import PreparedSet
+from emostream.trainer.segments.prepare import PreparedSet
 
 __all__ = ["Preparation", "RecordingProblem"]
 

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from trainer.reports.preparation import Preparation
+from emostream.trainer.reports.preparation import Preparation
 
 __all__ = ["preparation_tables"]
 

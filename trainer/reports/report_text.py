@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from trainer.reports.facts import RunFacts
-from trainer.reports.findings import findings, not_comparable, other_data
-from trainer.reports.outcomes import Outcomes
-from trainer.reports.paper import paper_data_set
-from trainer.reports.run_text import data_text, run_text
-from trainer.reports.tables import OWN_EMOTION_TABLE, EmotionTable, MethodTable, PerEmotion, Table
-from trainer.reports.text import interval, markdown_table, percent, points
+from emostream.trainer.reports.facts import RunFacts
+from emostream.trainer.reports.findings import findings, not_comparable, other_data
+from emostream.trainer.reports.outcomes import Outcomes
+from emostream.trainer.reports.paper import paper_data_set
+from emostream.trainer.reports.run_text import data_text, run_text
+from emostream.trainer.reports.tables import OWN_EMOTION_TABLE, EmotionTable, MethodTable, PerEmotion, Table
+from emostream.trainer.reports.text import interval, markdown_table, percent, points
 
 __all__ = ["data_title", "level_note", "report_text", "table_heading"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from trainer.reports.facts import FoldFacts, RunFacts, Training
-from trainer.reports.preparation import Preparation
-from trainer.reports.text import markdown_table, percent, span
+from emostream.trainer.reports.facts import FoldFacts, RunFacts, Training
+from emostream.trainer.reports.preparation import Preparation
+from emostream.trainer.reports.text import markdown_table, percent, span
 
 __all__ = ["data_text", "run_text"]
 

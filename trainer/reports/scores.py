@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.metrics import (
+from emostream.trainer.metrics import (
     ClassScores,
     accuracy,
     bootstrap_over_subjects,

@@ -7,12 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from trainer.reports.facts import RunFacts
-from trainer.reports.findings import findings, other_data
-from trainer.reports.outcomes import Outcomes
-from trainer.reports.report_text import data_title, level_note, table_heading
-from trainer.reports.tables import EmotionTable, MethodTable, tables_of
-from trainer.reports.text import interval, percent, points
+from emostream.trainer.reports.facts import RunFacts
+from emostream.trainer.reports.findings import findings, other_data
+from emostream.trainer.reports.outcomes import Outcomes
+from emostream.trainer.reports.report_text import data_title, level_note, table_heading
+from emostream.trainer.reports.tables import EmotionTable, MethodTable, tables_of
+from emostream.trainer.reports.text import interval, percent, points
 
 __all__ = ["summary"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from trainer.reports.tables import EmotionRow, MethodRow, PerEmotion, Table
+from emostream.trainer.reports.tables import EmotionRow, MethodRow, PerEmotion, Table
 
 __all__ = ["COLUMNS", "csv_rows"]
 

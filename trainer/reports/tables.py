@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.metrics import class_scores
-from trainer.protocol.methods import METHODS
-from trainer.reports.outcomes import Outcomes
-from trainer.reports.paper import PaperDataSet, paper_data_set
-from trainer.reports.scores import Scores, difference
+from emostream.trainer.metrics import class_scores
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.outcomes import Outcomes
+from emostream.trainer.reports.paper import PaperDataSet, paper_data_set
+from emostream.trainer.reports.scores import Scores, difference
 
 __all__ = [
     "OWN_EMOTION_TABLE",

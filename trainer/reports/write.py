@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainer.reports.facts import RunFacts
-from trainer.reports.folder import check_folder, replacing, write_csv
-from trainer.reports.outcomes import FIRST_COLUMNS, Outcomes
-from trainer.reports.paper import paper_data_set
-from trainer.reports.plots import draw
-from trainer.reports.report_text import data_title, report_text
-from trainer.reports.table_rows import COLUMNS, csv_rows
-from trainer.reports.tables import tables_of
+from emostream.trainer.reports.facts import RunFacts
+from emostream.trainer.reports.folder import check_folder, replacing, write_csv
+from emostream.trainer.reports.outcomes import FIRST_COLUMNS, Outcomes
+from emostream.trainer.reports.paper import paper_data_set
+from emostream.trainer.reports.plots import draw
+from emostream.trainer.reports.report_text import data_title, report_text
+from emostream.trainer.reports.table_rows import COLUMNS, csv_rows
+from emostream.trainer.reports.tables import tables_of
 
 __all__ = ["check_place", "write_report"]
 

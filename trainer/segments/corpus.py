@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from engines.errors import DataError
-from trainer.datasets.base import Recording
-from trainer.segments.prepare import PreparedSet
-from trainer.segments.store import Segments, SegmentStore
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.base import Recording
+from emostream.trainer.segments.prepare import PreparedSet
+from emostream.trainer.segments.store import Segments, SegmentStore
 
 __all__ = ["Corpus"]
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from engines.archive import sha256_of
-from engines.errors import ConfigError, DataError, SourceError
-from engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
-from engines.frontend.grid import SEGMENT_SECONDS
-from engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
-from engines.offline import OfflineRecording
-from trainer.datasets.base import DataSet, Recording
-from trainer.processes import each_in_processes
-from trainer.segments.store import Segments, SegmentStore
+from emostream.engines.archive import sha256_of
+from emostream.engines.errors import ConfigError, DataError, SourceError
+from emostream.engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
+from emostream.engines.frontend.grid import SEGMENT_SECONDS
+from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
+from emostream.engines.offline import OfflineRecording
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.processes import each_in_processes
+from emostream.trainer.segments.store import Segments, SegmentStore
 
 __all__ = ["PreparedRecording", "PreparedSet", "Problem", "prepare", "store_of"]
 

@@ -24,11 +24,11 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from engines.archive import sha256_of
-from engines.errors import DataError, SourceError
-from engines.frontend.logmel import deltas, log_mel, mel_input
-from engines.frontend.segmenter import Segment
-from engines.frontend.settings import (
+from emostream.engines.archive import sha256_of
+from emostream.engines.errors import DataError, SourceError
+from emostream.engines.frontend.logmel import deltas, log_mel, mel_input
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.frontend.settings import (
     CLIP_FRAMES,
     CROP_HEIGHT,
     CROP_WIDTH,

@@ -14,24 +14,33 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engines.bundle import FORMAT_VERSION, Bundle, Manifest
-from engines.files import replace_file
-from engines.heads import HeadName, LinearSVM
-from trainer.export import frontend_of, refuse_existing, write_bundle
-from trainer.heads.choice import Calibration, choose_calibration
-from trainer.heads.svm import SVM, train_svm
-from trainer.networks.graphs import Graph
-from trainer.processes import each_in_processes
-from trainer.protocol.folds import Fold
-from trainer.starter.face_model import FACE_SETS, FaceEmbeddings
-from trainer.starter.faces import Faces
-from trainer.starter.findings import FINDINGS
-from trainer.starter.measure import Decided, measure_face, measure_fusion, measure_voice
-from trainer.starter.parts import EVERYONE, FACES, StarterJob, embed_faces, face_training, fused, learn, strangers
-from trainer.starter.recipe import LABELS, LICENCE
-from trainer.starter.voices import actor_folds
-from trainer.training.compute import limit_threads
-from trainer.training.files import writing
+from emostream.engines.bundle import FORMAT_VERSION, Bundle, Manifest
+from emostream.engines.files import replace_file
+from emostream.engines.heads import HeadName, LinearSVM
+from emostream.trainer.export import frontend_of, refuse_existing, write_bundle
+from emostream.trainer.heads.choice import Calibration, choose_calibration
+from emostream.trainer.heads.svm import SVM, train_svm
+from emostream.trainer.networks.graphs import Graph
+from emostream.trainer.processes import each_in_processes
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.starter.face_model import FACE_SETS, FaceEmbeddings
+from emostream.trainer.starter.faces import Faces
+from emostream.trainer.starter.findings import FINDINGS
+from emostream.trainer.starter.measure import Decided, measure_face, measure_fusion, measure_voice
+from emostream.trainer.starter.parts import (
+    EVERYONE,
+    FACES,
+    StarterJob,
+    embed_faces,
+    face_training,
+    fused,
+    learn,
+    strangers,
+)
+from emostream.trainer.starter.recipe import LABELS, LICENCE
+from emostream.trainer.starter.voices import actor_folds
+from emostream.trainer.training.compute import limit_threads
+from emostream.trainer.training.files import writing
 
 __all__ = ["build"]
 

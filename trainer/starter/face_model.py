@@ -13,25 +13,25 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engines.files import replace_file
-from trainer.export import as_exported
-from trainer.networks.c3d import C3D
-from trainer.networks.graphs import Graph, StillGraph, VideoGraph
-from trainer.networks.initial import he_weights
-from trainer.networks.presets import VideoShape
-from trainer.networks.stills import C2D
-from trainer.networks.weights import take_video_weights
-from trainer.starter.faces import Faces, Split
-from trainer.starter.kept import kept
-from trainer.starter.recipe import LABELS, StarterRecipe
-from trainer.stills.examples import StillClips, StillCrops
-from trainer.training.compute import Compute
-from trainer.training.data import Examples
-from trainer.training.embedding import embed
-from trainer.training.files import writing
-from trainer.training.loop import load_trained, train
-from trainer.training.recipe import Schedule
-from trainer.training.statistics import fit_video_statistics
+from emostream.engines.files import replace_file
+from emostream.trainer.export import as_exported
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.graphs import Graph, StillGraph, VideoGraph
+from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.presets import VideoShape
+from emostream.trainer.networks.stills import C2D
+from emostream.trainer.networks.weights import take_video_weights
+from emostream.trainer.starter.faces import Faces, Split
+from emostream.trainer.starter.kept import kept
+from emostream.trainer.starter.recipe import LABELS, StarterRecipe
+from emostream.trainer.stills.examples import StillClips, StillCrops
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.data import Examples
+from emostream.trainer.training.embedding import embed
+from emostream.trainer.training.files import writing
+from emostream.trainer.training.loop import load_trained, train
+from emostream.trainer.training.recipe import Schedule
+from emostream.trainer.training.statistics import fit_video_statistics
 
 __all__ = ["FACE_SETS", "FaceEmbeddings", "FaceTraining"]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engines.archive import sha256_of
-from engines.errors import DataError
-from trainer.cores import usable_cores
-from trainer.datasets.fer2013 import StillFaces, find_still_faces, read_still_faces
-from trainer.starter.kept import kept
-from trainer.starter.recipe import LABELS
-from trainer.stills.copies import copies_among
-from trainer.stills.pictures import Picture, find_eyes
+from emostream.engines.archive import sha256_of
+from emostream.engines.errors import DataError
+from emostream.trainer.cores import usable_cores
+from emostream.trainer.datasets.fer2013 import StillFaces, find_still_faces, read_still_faces
+from emostream.trainer.starter.kept import kept
+from emostream.trainer.starter.recipe import LABELS
+from emostream.trainer.stills.copies import copies_among
+from emostream.trainer.stills.pictures import Picture, find_eyes
 
 __all__ = ["Faces", "Split", "check_faces", "read_faces"]
 

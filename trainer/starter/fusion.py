@@ -9,18 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from trainer.export import as_exported
-from trainer.fusion.pretrain import pretrain
-from trainer.heads.prefixes import PrefixRows, prefix_rows
-from trainer.networks.fusion import DBN
-from trainer.networks.graphs import FusionGraph, Graph
-from trainer.networks.presets import FusionShape
-from trainer.starter.pairs import SegmentPairs
-from trainer.starter.recipe import LABELS, StarterRecipe
-from trainer.training.compute import Compute
-from trainer.training.data import PairSegments, Rows
-from trainer.training.embedding import Embedded
-from trainer.training.loop import load_trained, train
+from emostream.trainer.export import as_exported
+from emostream.trainer.fusion.pretrain import pretrain
+from emostream.trainer.heads.prefixes import PrefixRows, prefix_rows
+from emostream.trainer.networks.fusion import DBN
+from emostream.trainer.networks.graphs import FusionGraph, Graph
+from emostream.trainer.networks.presets import FusionShape
+from emostream.trainer.starter.pairs import SegmentPairs
+from emostream.trainer.starter.recipe import LABELS, StarterRecipe
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.data import PairSegments, Rows
+from emostream.trainer.training.embedding import Embedded
+from emostream.trainer.training.loop import load_trained, train
 
 __all__ = ["joint_prefixes", "train_fusion"]
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.files import replace_file
-from trainer.training.files import writing
+from emostream.engines.files import replace_file
+from emostream.trainer.training.files import writing
 
 __all__ = ["kept"]
 

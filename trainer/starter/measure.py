@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engines.heads import LinearSVM
-from trainer.heads.calibrated import fit_pairs
-from trainer.heads.choice import LENGTHS, Method, fit_common
-from trainer.heads.coupling import class_probabilities
-from trainer.heads.prefixes import PrefixPlaces
-from trainer.metrics import (
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.heads.calibrated import fit_pairs
+from emostream.trainer.heads.choice import LENGTHS, Method, fit_common
+from emostream.trainer.heads.coupling import class_probabilities
+from emostream.trainer.heads.prefixes import PrefixPlaces
+from emostream.trainer.metrics import (
     accuracy,
     bootstrap_over_subjects,
     confusion,
@@ -23,10 +23,10 @@ from trainer.metrics import (
     macro_recall,
     reliability,
 )
-from trainer.starter.face_model import FaceEmbeddings
-from trainer.starter.faces import Faces
-from trainer.starter.recipe import LABELS
-from trainer.starter.voices import Voices
+from emostream.trainer.starter.face_model import FaceEmbeddings
+from emostream.trainer.starter.faces import Faces
+from emostream.trainer.starter.recipe import LABELS
+from emostream.trainer.starter.voices import Voices
 
 __all__ = ["Decided", "left_out", "measure_face", "measure_fusion", "measure_voice", "summary"]
 

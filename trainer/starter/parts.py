@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.export import as_exported
-from trainer.heads.calibrated import known_decisions
-from trainer.heads.prefixes import PrefixRows, prefix_rows
-from trainer.heads.svm import SVM, train_svm
-from trainer.networks.graphs import Graph
-from trainer.networks.presets import Preset
-from trainer.protocol.folds import Fold
-from trainer.starter.face_model import FaceEmbeddings, FaceTraining
-from trainer.starter.faces import Faces, read_faces
-from trainer.starter.fusion import joint_prefixes, train_fusion
-from trainer.starter.kept import kept
-from trainer.starter.pairs import (
+from emostream.trainer.export import as_exported
+from emostream.trainer.heads.calibrated import known_decisions
+from emostream.trainer.heads.prefixes import PrefixRows, prefix_rows
+from emostream.trainer.heads.svm import SVM, train_svm
+from emostream.trainer.networks.graphs import Graph
+from emostream.trainer.networks.presets import Preset
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.starter.face_model import FaceEmbeddings, FaceTraining
+from emostream.trainer.starter.faces import Faces, read_faces
+from emostream.trainer.starter.fusion import joint_prefixes, train_fusion
+from emostream.trainer.starter.kept import kept
+from emostream.trainer.starter.pairs import (
     FacePool,
     as_strangers,
     draw_faces,
@@ -28,11 +28,11 @@ from trainer.starter.pairs import (
     draw_silent,
     segment_pairs,
 )
-from trainer.starter.recipe import LABELS, StarterRecipe
-from trainer.starter.voices import Voices
-from trainer.training.compute import Compute, limit_threads
-from trainer.training.embedding import Embedded
-from trainer.training.stages import Plan, Stages
+from emostream.trainer.starter.recipe import LABELS, StarterRecipe
+from emostream.trainer.starter.voices import Voices
+from emostream.trainer.training.compute import Compute, limit_threads
+from emostream.trainer.training.embedding import Embedded
+from emostream.trainer.training.stages import Plan, Stages
 
 __all__ = ["EVERYONE", "FACES", "Fused", "StarterJob", "embed_faces", "face_training", "fused", "learn", "strangers"]
 

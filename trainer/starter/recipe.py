@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from trainer.fusion.pretrain import RBMRecipe
-from trainer.training.recipe import Recipe, Schedule
+from emostream.trainer.fusion.pretrain import RBMRecipe
+from emostream.trainer.training.recipe import Recipe, Schedule
 
 __all__ = ["LABELS", "LICENCE", "STARTER_RECIPE", "StarterRecipe"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from trainer.datasets.base import DataSet
-from trainer.datasets.choose import read_dataset
-from trainer.datasets.options import ReadOptions
-from trainer.protocol.folds import Fold
-from trainer.segments.corpus import Corpus
-from trainer.starter.recipe import LABELS
+from emostream.trainer.datasets.base import DataSet
+from emostream.trainer.datasets.choose import read_dataset
+from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.starter.recipe import LABELS
 
 __all__ = ["Voices", "actor_folds", "read_voices"]
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from trainer.stills.motion import moving_clip, varied_crop
-from trainer.stills.pictures import Picture, still_clip, still_crop
-from trainer.training.data import Examples, Rows
+from emostream.trainer.stills.motion import moving_clip, varied_crop
+from emostream.trainer.stills.pictures import Picture, still_clip, still_crop
+from emostream.trainer.training.data import Examples, Rows
 
 __all__ = ["StillClips", "StillCrops"]
 

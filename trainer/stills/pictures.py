@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.crop import Eyes, align
-from engines.frontend.detectors import Box, ViolaJones
-from engines.frontend.settings import CLIP_FRAMES
-from trainer.datasets.fer2013 import SIDE
-from trainer.processes import each_in_processes
+from emostream.engines.frontend.crop import Eyes, align
+from emostream.engines.frontend.detectors import Box, ViolaJones
+from emostream.engines.frontend.settings import CLIP_FRAMES
+from emostream.trainer.datasets.fer2013 import SIDE
+from emostream.trainer.processes import each_in_processes
 
 __all__ = ["MEAN_EYES", "Picture", "find_eyes", "still_clip", "still_crop"]
 

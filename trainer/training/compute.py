@@ -9,8 +9,8 @@ from typing import Literal, get_args
 import torch
 from threadpoolctl import threadpool_limits
 
-from engines.backends.openvino import cpu_has_bf16
-from engines.errors import ConfigError
+from emostream.engines.backends.openvino import cpu_has_bf16
+from emostream.engines.errors import ConfigError
 
 __all__ = ["Compute", "Precision", "limit_threads"]
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from engines.frontend.logmel import mel_input
-from trainer.segments.store import SEGMENT_WINDOW, Segments, Window
-from trainer.training.sounds import varied_samples
+from emostream.engines.frontend.logmel import mel_input
+from emostream.trainer.segments.store import SEGMENT_WINDOW, Segments, Window
+from emostream.trainer.training.sounds import varied_samples
 
 __all__ = ["ClipSegments", "Examples", "MelSegments", "PairSegments", "Rows", "Which", "face_rows", "voice_rows"]
 

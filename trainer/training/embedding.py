@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from trainer.networks.graphs import Graph
-from trainer.training.compute import Compute
-from trainer.training.data import Examples, Rows
-from trainer.training.memory import keep_memory
+from emostream.trainer.networks.graphs import Graph
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.data import Examples, Rows
+from emostream.trainer.training.memory import keep_memory
 
 __all__ = ["Embedded", "embed"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from engines.errors import TrainingError
+from emostream.engines.errors import TrainingError
 
 __all__ = ["writing"]
 

@@ -27,16 +27,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 
-from engines.errors import TrainingError
-from engines.files import replace_file
-from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from trainer.training.augment import mix, vary_clips, vary_mels
-from trainer.training.compute import Compute
-from trainer.training.data import Example, Examples
-from trainer.training.files import writing
-from trainer.training.manners import own_signals, quiet
-from trainer.training.memory import keep_memory
-from trainer.training.recipe import Schedule
+from emostream.engines.errors import TrainingError
+from emostream.engines.files import replace_file
+from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from emostream.trainer.training.augment import mix, vary_clips, vary_mels
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.data import Example, Examples
+from emostream.trainer.training.files import writing
+from emostream.trainer.training.manners import own_signals, quiet
+from emostream.trainer.training.memory import keep_memory
+from emostream.trainer.training.recipe import Schedule
 
 __all__ = ["load_trained", "make_ready", "train"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from trainer.fusion.pretrain import RBMRecipe
+from emostream.trainer.fusion.pretrain import RBMRecipe
 
 __all__ = ["RECIPES", "Recipe", "Schedule"]
 

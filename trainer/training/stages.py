@@ -15,27 +15,36 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engines.archive import sha256_of
-from engines.errors import TrainingError
-from engines.tensors import NetworkRole
-from trainer.fusion.pretrain import LayerEpoch, pretrain
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.fusion import DBN, FC, FusionNetwork
-from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from trainer.networks.initial import he_weights
-from trainer.networks.presets import Preset
-from trainer.networks.weight_report import WeightReport
-from trainer.networks.weights import take_audio_weights, take_video_weights
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import SEGMENT_WINDOW, Window
-from trainer.training.compute import Compute
-from trainer.training.data import ClipSegments, Examples, MelSegments, PairSegments, Rows, Which, face_rows, voice_rows
-from trainer.training.embedding import Embedded, embed
-from trainer.training.files import writing
-from trainer.training.loop import load_trained, train
-from trainer.training.recipe import Recipe
-from trainer.training.statistics import fit_audio_statistics, fit_video_statistics
+from emostream.engines.archive import sha256_of
+from emostream.engines.errors import TrainingError
+from emostream.engines.tensors import NetworkRole
+from emostream.trainer.fusion.pretrain import LayerEpoch, pretrain
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.fusion import DBN, FC, FusionNetwork
+from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.presets import Preset
+from emostream.trainer.networks.weight_report import WeightReport
+from emostream.trainer.networks.weights import take_audio_weights, take_video_weights
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import SEGMENT_WINDOW, Window
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.data import (
+    ClipSegments,
+    Examples,
+    MelSegments,
+    PairSegments,
+    Rows,
+    Which,
+    face_rows,
+    voice_rows,
+)
+from emostream.trainer.training.embedding import Embedded, embed
+from emostream.trainer.training.files import writing
+from emostream.trainer.training.loop import load_trained, train
+from emostream.trainer.training.recipe import Recipe
+from emostream.trainer.training.statistics import fit_audio_statistics, fit_video_statistics
 
 __all__ = ["FusionVariant", "Pairs", "Plan", "Stages"]
 

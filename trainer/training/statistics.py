@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from trainer.networks.graphs import AudioGraph, VideoGraph
-from trainer.training.data import Examples
+from emostream.trainer.networks.graphs import AudioGraph, VideoGraph
+from emostream.trainer.training.data import Examples
 
 __all__ = ["fit_audio_statistics", "fit_video_statistics"]
 

@@ -8,11 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from engines.frontend.clip import FrameFace, sixteen
-from engines.frontend.detectors import ViolaJones
-from engines.frontend.face import FaceTracker
-from engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
-from trainer.actors.clip import Line, frames
+from emostream.engines.frontend.clip import FrameFace, sixteen
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
+from emostream.trainer.actors.clip import Line, frames
 
 __all__ = ["draw_clip"]
 

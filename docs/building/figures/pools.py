@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_start
-from engines.frontend.settings import SAMPLE_RATE
-from engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES
-from engines.heads import HEAD_NAMES, HeadName
-from engines.pooling import Features, Pools
-from streamer.stages.interpreter import UtteranceTracker
+from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_start
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES
+from emostream.engines.heads import HEAD_NAMES, HeadName
+from emostream.engines.pooling import Features, Pools
+from emostream.streamer.stages.interpreter import UtteranceTracker
 
 __all__ = ["draw_pools"]
 

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from engines.frontend.grid import segment_count, segment_end, segment_start
-from engines.frontend.logmel import log_mel
-from engines.frontend.settings import MEL_BANDS, MEL_FRAMES, MEL_HOP, MEL_SHIFT, MEL_WINDOW, SAMPLE_RATE
-from trainer.actors.clip import Line, samples
+from emostream.engines.frontend.grid import segment_count, segment_end, segment_start
+from emostream.engines.frontend.logmel import log_mel
+from emostream.engines.frontend.settings import MEL_BANDS, MEL_FRAMES, MEL_HOP, MEL_SHIFT, MEL_WINDOW, SAMPLE_RATE
+from emostream.trainer.actors.clip import Line, samples
 
 __all__ = ["draw_windows"]
 

@@ -9,11 +9,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from engines.bundle import Bundle
-from engines.compile.fp16 import half_tensors, to_fp16
-from engines.errors import EngineError
-from engines.starter import STARTER
-from engines.tensors import NETWORK_ROLES, NetworkRole
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.fp16 import half_tensors, to_fp16
+from emostream.engines.errors import EngineError
+from emostream.engines.starter import STARTER
+from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 
 RNG = np.random.default_rng(0)
 BUNDLE = Bundle.load(STARTER)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from engines.backends.cuda import Gpu
-from engines.bundle import Bundle
-from engines.compile.builder import Profile, build_plan
-from engines.compile.flavour import Flavour, find_flavour
-from engines.compile.fp16 import to_fp16
-from engines.compile.plan_cache import PlanCache
-from engines.compile.plans import Target, plans_of
-from engines.errors import EngineError
-from engines.starter import STARTER
-from engines.tensors import NETWORK_ROLES
+from emostream.engines.backends.cuda import Gpu
+from emostream.engines.bundle import Bundle
+from emostream.engines.compile.builder import Profile, build_plan
+from emostream.engines.compile.flavour import Flavour, find_flavour
+from emostream.engines.compile.fp16 import to_fp16
+from emostream.engines.compile.plan_cache import PlanCache
+from emostream.engines.compile.plans import Target, plans_of
+from emostream.engines.errors import EngineError
+from emostream.engines.starter import STARTER
+from emostream.engines.tensors import NETWORK_ROLES
 
 BUNDLE = Bundle.load(STARTER)
 
@@ -46,8 +46,8 @@ def test_every_network_of_the_starter_compiles_and_is_read_back(
 @pytest.mark.parametrize("capability", [(8, 6), (8, 9), (12, 0)])
 def test_the_networks_of_the_paper_compile(rtx: Flavour, capability: tuple[int, int], tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="making a bundle needs the train extra")
-    from trainer.networks.presets import PAPER
-    from trainer.untrained import write_untrained
+    from emostream.trainer.networks.presets import PAPER
+    from emostream.trainer.untrained import write_untrained
 
     write_untrained(tmp_path / "paper", PAPER, ("a", "b"), name="paper", seed=0)
     bundle = Bundle.load(tmp_path / "paper")

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.track import AudioTrack, VideoTrack
 
 
 def acted(path: Path, size: tuple[int, int] = (320, 240)) -> Path:
     """Five seconds of the drawn person: silent, joyful, and out of the picture."""
-    from trainer.actors.clip import Line, write_clip
+    from emostream.trainer.actors.clip import Line, write_clip
 
     script = (
         Line("neutral", 1.0, speaking=False),

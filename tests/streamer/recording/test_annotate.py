@@ -18,18 +18,18 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from engines.errors import ConfigError, PublishError, SourceError
-from engines.starter import STARTER
-from streamer.annotating.drawing import Drawing, SeenFace
-from streamer.annotating.eaf import eaf_of
-from streamer.annotating.video import recognise_faces
-from streamer.annotating.vtt import vtt_lines
-from streamer.commands.annotating import annotate
-from streamer.events import encode
-from streamer.recorded.cells import caption, cell
-from streamer.recorded.clip import ClipOptions, recognizer_of
-from streamer.recorded.timeline import TimelineBuilder
-from streamer.whole_file import whole_file
+from emostream.engines.errors import ConfigError, PublishError, SourceError
+from emostream.engines.starter import STARTER
+from emostream.streamer.annotating.drawing import Drawing, SeenFace
+from emostream.streamer.annotating.eaf import eaf_of
+from emostream.streamer.annotating.video import recognise_faces
+from emostream.streamer.annotating.vtt import vtt_lines
+from emostream.streamer.commands.annotating import annotate
+from emostream.streamer.events import encode
+from emostream.streamer.recorded.cells import caption, cell
+from emostream.streamer.recorded.clip import ClipOptions, recognizer_of
+from emostream.streamer.recorded.timeline import TimelineBuilder
+from emostream.streamer.whole_file import whole_file
 from tests.media_files import write_media
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of
 from tests.streamer.running import COMMAND, emotions, one_line_error, run
@@ -220,7 +220,7 @@ def test_a_clip_without_sound_and_one_turned(tmp_path):
 
 
 def test_a_voice_without_a_face(tmp_path):
-    from trainer.actors.clip import Line, samples
+    from emostream.trainer.actors.clip import Line, samples
 
     voice = write_media(tmp_path / "voice.wav", sound=samples((Line("anger", 2.0),), actor=2), pictures=False)
     assert "has no pictures to draw on" in one_line_error(run("annotate", voice, tmp_path / "out.mp4"))

@@ -10,13 +10,13 @@ import av
 import numpy as np
 import pytest
 
-from engines.frontend.clip import FrameFace
-from engines.frontend.settings import SAMPLE_RATE
-from engines.media.audio import AudioBlock
-from engines.media.video import VideoFrame
-from streamer.recording import media, media_file, media_queue
-from streamer.recording.media import MediaRecorder
-from streamer.stages.clock import LiveClock, RecordedClock
+from emostream.engines.frontend.clip import FrameFace
+from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.video import VideoFrame
+from emostream.streamer.recording import media, media_file, media_queue
+from emostream.streamer.recording.media import MediaRecorder
+from emostream.streamer.stages.clock import LiveClock, RecordedClock
 from tests.media_files import write_media
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of, the_one
 from tests.streamer.running import emotions, events_of, run

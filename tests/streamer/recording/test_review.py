@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from engines.errors import ConfigError, PublishError, SourceError
-from engines.starter import STARTER
-from streamer.commands.reviewing import review
-from streamer.events import Dropped, Modalities, Reasons, decode, encode
-from streamer.recorded.clip import ClipOptions
-from streamer.recorded.events_file import EventsFile
-from streamer.review.charts import apart_chart, recognised_chart
-from streamer.review.columns import TakeColumns
-from streamer.review.figures import clock, latency_quantiles
-from streamer.review.gaps import find_gaps
-from streamer.review.report_page import Report, render
-from streamer.review.thinning import Bins
+from emostream.engines.errors import ConfigError, PublishError, SourceError
+from emostream.engines.starter import STARTER
+from emostream.streamer.commands.reviewing import review
+from emostream.streamer.events import Dropped, Modalities, Reasons, decode, encode
+from emostream.streamer.recorded.clip import ClipOptions
+from emostream.streamer.recorded.events_file import EventsFile
+from emostream.streamer.review.charts import apart_chart, recognised_chart
+from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.review.figures import clock, latency_quantiles
+from emostream.streamer.review.gaps import find_gaps
+from emostream.streamer.review.report_page import Report, render
+from emostream.streamer.review.thinning import Bins
 from tests.streamer.recording.clips import events_in, the_one
 from tests.streamer.running import emotions, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets import cremad, ravdess, savee
+from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.datasets.options import ReadOptions
 from tests.trainer.datasets.trees import STRAYS, per_label, tree, whose
-from trainer.datasets import cremad, ravdess, savee
-from trainer.datasets.base import PAPER_LABELS
-from trainer.datasets.options import ReadOptions
 
 SOUND = ReadOptions(modality="audio")
 SIX = range(3, 9)  # the paper's emotions among RAVDESS's codes

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
+from emostream.trainer.actors.layouts import LAYOUTS
+from emostream.trainer.datasets import baum1s
+from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.datasets.options import ReadOptions
 from tests.trainer.datasets.trees import per_label, sheet, tree, whose
-from trainer.actors.layouts import LAYOUTS
-from trainer.datasets import baum1s
-from trainer.datasets.base import PAPER_LABELS
-from trainer.datasets.options import ReadOptions
 
 HEADER = ("No", "Subject", "Gender", "Clip Name", "Emotion", "Emotion Code")
 # Codes of BAUM-1s and BAUM-1a, as their owners' sheets have them.

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.errors import DataError
-from trainer.datasets.fer2013 import read_still_faces
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.fer2013 import read_still_faces
 
 LABELS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
 SPLITS = ("train", "public_test", "private_test")

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
+from emostream.trainer.actors.layouts import LAYOUTS
+from emostream.trainer.datasets import enterface05, rml
+from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.datasets.choose import Reader
+from emostream.trainer.datasets.options import ReadOptions
 from tests.trainer.datasets.trees import STRAYS, per_label, tree, whose
-from trainer.actors.layouts import LAYOUTS
-from trainer.datasets import enterface05, rml
-from trainer.datasets.base import PAPER_LABELS
-from trainer.datasets.choose import Reader
-from trainer.datasets.options import ReadOptions
 
 CODES = ("an", "di", "fe", "ha", "sa", "su")
 WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")

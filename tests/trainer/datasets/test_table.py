@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import ConfigError, DataError
+from emostream.engines.errors import ConfigError, DataError
+from emostream.trainer.datasets import table
+from emostream.trainer.datasets.options import ReadOptions
 from tests.trainer.datasets.trees import per_label, tree, whose
-from trainer.datasets import table
-from trainer.datasets.options import ReadOptions
 
 ROWS = "path,subject,label\na/1.wav,ann,bored\na/2.mp4,ann,happy\n\nb/1.wav,bob,bored\nb/2.MP4,bob,happy\n"
 FILES = ("a/1.wav", "a/2.mp4", "b/1.wav", "b/2.MP4")

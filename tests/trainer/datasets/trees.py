@@ -8,7 +8,7 @@ from pathlib import Path
 
 import openpyxl
 
-from trainer.datasets.base import DataSet
+from emostream.trainer.datasets.base import DataSet
 
 STRAYS = ("Thumbs.db", "desktop.ini", ".DS_Store", "._an1.avi", "readme.txt", "__MACOSX/s1/an1.avi", ".git/ha1.avi")
 

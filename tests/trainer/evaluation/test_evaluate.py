@@ -10,20 +10,18 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from engines.backends.base import HostEngine
-from engines.backends.choose import choose_engine
-from engines.bundle import FORMAT_VERSION, Bundle, Manifest
-from engines.errors import ConfigError
-from engines.frontend.detectors import ViolaJones
-from engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
-from engines.heads import HEAD_NAMES
-from engines.offline import OfflineRecording
-from engines.recognizer import Scores
-from tests.conftest import LABELS
-from tests.streamer.running import emotions, events_of
-from trainer.actors.clip import Line, write_clip
-from trainer.datasets.base import Recording
-from trainer.evaluation.evaluate import (
+from emostream.engines.backends.base import HostEngine
+from emostream.engines.backends.choose import choose_engine
+from emostream.engines.bundle import FORMAT_VERSION, Bundle, Manifest
+from emostream.engines.errors import ConfigError
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.heads import HEAD_NAMES
+from emostream.engines.offline import OfflineRecording
+from emostream.engines.recognizer import Scores
+from emostream.trainer.actors.clip import Line, write_clip
+from emostream.trainer.datasets.base import Recording
+from emostream.trainer.evaluation.evaluate import (
     EVALUATED_HEADS,
     Evaluation,
     RecordingScores,
@@ -31,9 +29,11 @@ from trainer.evaluation.evaluate import (
     evaluate,
     recording_scores,
 )
-from trainer.heads.choice import LENGTHS
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import Segments, SegmentStore
+from emostream.trainer.heads.choice import LENGTHS
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import Segments, SegmentStore
+from tests.conftest import LABELS
+from tests.streamer.running import emotions, events_of
 
 SCRIPTS = {
     "both": (Line("joy", 1.9),),

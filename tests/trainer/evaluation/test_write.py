@@ -14,23 +14,23 @@ import pytest
 from rich.console import Console
 from sklearn.calibration import calibration_curve
 
-from engines.errors import ConfigError, PublishError
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.evaluation import write as writing
+from emostream.trainer.evaluation.evaluate import EVALUATED_HEADS
+from emostream.trainer.evaluation.facts import EvaluationFacts
+from emostream.trainer.evaluation.findings import evaluation_warnings, trained_on
+from emostream.trainer.evaluation.summary import evaluation_summary
+from emostream.trainer.evaluation.text import evaluation_text
+from emostream.trainer.evaluation.write import check_evaluation_place, write_evaluation
+from emostream.trainer.heads.choice import LENGTHS
+from emostream.trainer.metrics import expected_calibration_error, reliability
+from emostream.trainer.reports.preparation import Preparation
+from emostream.trainer.segments.prepare import PreparedRecording, PreparedSet
+from emostream.trainer.segments.store import Segments
 from tests.trainer.evaluation.test_evaluate import EMOTIONS, made_up, manifest, shared_evaluation, without
 from tests.trainer.reports.samples import preparation
 from tests.trainer.reports.test_write import tables_in
-from trainer.datasets.base import DataSet, Recording
-from trainer.evaluation import write as writing
-from trainer.evaluation.evaluate import EVALUATED_HEADS
-from trainer.evaluation.facts import EvaluationFacts
-from trainer.evaluation.findings import evaluation_warnings, trained_on
-from trainer.evaluation.summary import evaluation_summary
-from trainer.evaluation.text import evaluation_text
-from trainer.evaluation.write import check_evaluation_place, write_evaluation
-from trainer.heads.choice import LENGTHS
-from trainer.metrics import expected_calibration_error, reliability
-from trainer.reports.preparation import Preparation
-from trainer.segments.prepare import PreparedRecording, PreparedSet
-from trainer.segments.store import Segments
 
 FILES = ["figures.csv", "pictures", "report.md", "run.json", "scores.csv"]
 FACTS = EvaluationFacts(

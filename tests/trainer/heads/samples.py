@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.heads.prefixes import PrefixRows, prefix_rows
+from emostream.trainer.heads.prefixes import PrefixRows, prefix_rows
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,10 +9,10 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import SVC
 
+from emostream.trainer.heads.calibrated import fit_pairs, out_of_fold, train_head, with_sigmoids
+from emostream.trainer.heads.svm import fit_svm, train_svm, vote
+from emostream.trainer.metrics import log_loss
 from tests.trainer.heads.samples import rows, spoken
-from trainer.heads.calibrated import fit_pairs, out_of_fold, train_head, with_sigmoids
-from trainer.heads.svm import fit_svm, train_svm, vote
-from trainer.metrics import log_loss
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engines.heads import LinearSVM
-from trainer.heads.coupling import Sigmoids, class_probabilities
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.heads.coupling import Sigmoids, class_probabilities
 
 
 def test_probabilities_equal_the_heads():

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engines.errors import DataError
-from engines.pooling import Pool
-from trainer.heads.prefixes import prefix_lengths, prefix_means, prefix_rows
+from emostream.engines.errors import DataError
+from emostream.engines.pooling import Pool
+from emostream.trainer.heads.prefixes import prefix_lengths, prefix_means, prefix_rows
 
 
 @given(

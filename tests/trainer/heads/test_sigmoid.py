@@ -8,7 +8,7 @@ from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from trainer.heads.sigmoid import fit_sigmoid
+from emostream.trainer.heads.sigmoid import fit_sigmoid
 
 
 def sample(seed, n=200, slope=2.0, offset=0.5, unit=1.0):

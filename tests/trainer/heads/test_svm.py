@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import SVC
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
+from emostream.trainer.heads import svm as module
+from emostream.trainer.heads.svm import train_svm, vote
 from tests.trainer.heads.samples import rows
-from trainer.heads import svm as module
-from trainer.heads.svm import train_svm, vote
 
 
 def scikit(features, labels, weights=None):

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.graphs import AudioGraph, StillGraph, VideoGraph
+from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.presets import COMPACT, VideoShape
+from emostream.trainer.networks.stills import C2D
+from emostream.trainer.networks.weights import take_video_weights
 from tests.trainer.corpora import TINY
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.graphs import AudioGraph, StillGraph, VideoGraph
-from trainer.networks.initial import he_weights
-from trainer.networks.presets import COMPACT, VideoShape
-from trainer.networks.stills import C2D
-from trainer.networks.weights import take_video_weights
 
 PLAIN = replace(TINY.video, grey=False)
 COARSE = replace(TINY.video, detail=(50, 37), level=True)

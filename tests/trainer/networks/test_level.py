@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from engines.frontend.logmel import mel_input
-from engines.frontend.settings import SEGMENT_SAMPLES
-from trainer.networks.level import ClipLevel, SegmentLevel
+from emostream.engines.frontend.logmel import mel_input
+from emostream.engines.frontend.settings import SEGMENT_SAMPLES
+from emostream.trainer.networks.level import ClipLevel, SegmentLevel
 
 
 @pytest.fixture(autouse=True)

@@ -9,17 +9,17 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.svm import SVC
 
-from engines.heads import LinearSVM
-from trainer.datasets.base import Recording
-from trainer.heads.svm import SVM
-from trainer.protocol import decisions
-from trainer.protocol.decisions import Decider
-from trainer.protocol.methods import FUSIONS, METHODS
-from trainer.protocol.pooled import Pooled, pool
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import SegmentStore
-from trainer.training.data import Rows
-from trainer.training.embedding import Embedded
+from emostream.engines.heads import LinearSVM
+from emostream.trainer.datasets.base import Recording
+from emostream.trainer.heads.svm import SVM
+from emostream.trainer.protocol import decisions
+from emostream.trainer.protocol.decisions import Decider
+from emostream.trainer.protocol.methods import FUSIONS, METHODS
+from emostream.trainer.protocol.pooled import Pooled, pool
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import SegmentStore
+from emostream.trainer.training.data import Rows
+from emostream.trainer.training.embedding import Embedded
 
 CLASSES = ("anger", "joy", "sadness")
 BOTH, HEARD, SEEN, NEITHER, APART = range(5)  # what the tested recordings have; the last never both at once

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines.errors import TrainingError
+from emostream.engines.errors import TrainingError
+from emostream.trainer.protocol import fold as module
+from emostream.trainer.protocol.fold import FoldJob, finished, run_fold
+from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.outcomes import read_outcomes
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.training import loop, stages
 from tests.trainer.corpora import LABELS, SUBJECTS, TINY_RECIPE, plan, turns, write_corpus
 from tests.trainer.protocol.learned import changed, learned
-from trainer.protocol import fold as module
-from trainer.protocol.fold import FoldJob, finished, run_fold
-from trainer.protocol.folds import Fold
-from trainer.protocol.methods import METHODS
-from trainer.reports.outcomes import read_outcomes
-from trainer.segments.corpus import Corpus
-from trainer.training import loop, stages
 
 ONE_RATE = replace(TINY_RECIPE, rbm_rates=(0.3,))
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import LeaveOneGroupOut
 
-from engines.errors import DataError
-from trainer.datasets.base import DataSet, Recording
-from trainer.protocol.folds import Fold, folds_of, group_folds
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.protocol.folds import Fold, folds_of, group_folds
 
 
 def dataset(subjects: list[str], protocol: str = "subjects") -> DataSet:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from emostream.trainer.protocol.fold import FoldJob, run_fold
+from emostream.trainer.protocol.folds import Fold
 from tests.trainer.corpora import LABELS, SUBJECTS, Turn, plan, turns, write_corpus
 from tests.trainer.protocol.learned import changed, learned
-from trainer.protocol.fold import FoldJob, run_fold
-from trainer.protocol.folds import Fold
 
 HELD_OUT = SUBJECTS[1]  # whose recordings lie between those of the others
 OTHERS = [turn for turn in turns() if turn.subject != HELD_OUT]

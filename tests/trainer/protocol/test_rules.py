@@ -9,7 +9,7 @@ from sklearn.datasets import make_blobs
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from trainer.protocol.rules import RULES, combine, decide, fuse_scores, majority
+from emostream.trainer.protocol.rules import RULES, combine, decide, fuse_scores, majority
 
 SCORES = [rule for rule in RULES if rule != "majority"]
 probabilities = arrays(np.float64, (5, 6), elements=st.floats(1e-7, 1)).map(lambda p: p / p.sum(axis=1, keepdims=True))

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 import torch
 
-from engines.errors import ConfigError, TrainingError
+from emostream.engines.errors import ConfigError, TrainingError
+from emostream.trainer.datasets.base import DataSet
+from emostream.trainer.protocol.fold import FoldJob, run_fold
+from emostream.trainer.protocol.folds import folds_of
+from emostream.trainer.protocol.run import run_folds
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.training.compute import Compute
 from tests.trainer.corpora import CPU, LABELS, SUBJECTS, TINY_RECIPE, plan, turns, write_corpus
 from tests.trainer.protocol.learned import changed, learned
-from trainer.datasets.base import DataSet
-from trainer.protocol.fold import FoldJob, run_fold
-from trainer.protocol.folds import folds_of
-from trainer.protocol.run import run_folds
-from trainer.segments.corpus import Corpus
-from trainer.training.compute import Compute
 
 WORKERS = 2
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.datasets.base import PAPER_LABELS
-from trainer.protocol.methods import METHODS
-from trainer.reports.facts import FoldFacts, RunFacts, Training, WeightFile
-from trainer.reports.outcomes import Outcomes
-from trainer.reports.preparation import Preparation, RecordingProblem
+from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.facts import FoldFacts, RunFacts, Training, WeightFile
+from emostream.trainer.reports.outcomes import Outcomes
+from emostream.trainer.reports.preparation import Preparation, RecordingProblem
 
 LABELS = PAPER_LABELS
 ABILITY = {"audio": 0.6, "video": 0.4, "dbn-2": 0.95, "product": 0.85, "audio-original": 0.15}  # the others: 0.6

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.errors import ConfigError, DataError
+from emostream.engines.errors import ConfigError, DataError
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.networks.presets import COMPACT
+from emostream.trainer.protocol.folds import folds_of
+from emostream.trainer.reports.facts import FoldFacts, RunFacts
+from emostream.trainer.reports.preparation import Preparation
+from emostream.trainer.segments.prepare import PreparedRecording, PreparedSet, Problem
+from emostream.trainer.segments.store import Segments
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.recipe import RECIPES
+from emostream.trainer.training.stages import Plan
 from tests.trainer.reports.samples import LABELS, facts
-from trainer.datasets.base import DataSet, Recording
-from trainer.networks.presets import COMPACT
-from trainer.protocol.folds import folds_of
-from trainer.reports.facts import FoldFacts, RunFacts
-from trainer.reports.preparation import Preparation
-from trainer.segments.prepare import PreparedRecording, PreparedSet, Problem
-from trainer.segments.store import Segments
-from trainer.training.compute import Compute
-from trainer.training.recipe import RECIPES
-from trainer.training.stages import Plan
 
 
 def segments(voiced, faces):

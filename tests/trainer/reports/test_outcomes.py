@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.outcomes import read_outcomes
+from emostream.trainer.reports.scores import difference
 from tests.trainer.reports.samples import LABELS, outcomes, run, write_folds
-from trainer.protocol.methods import METHODS
-from trainer.reports.outcomes import read_outcomes
-from trainer.reports.scores import difference
 
 
 def test_folds_are_put_together(tmp_path):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from trainer.datasets.base import PAPER_LABELS
-from trainer.protocol.methods import METHODS
-from trainer.reports.paper import PAPER, paper_data_set
+from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.protocol.methods import METHODS
+from emostream.trainer.reports.paper import PAPER, paper_data_set
 
 RECALLS = {  # of anger, disgust, fear, joy, sadness, surprise
     "rml": [85.0, 88.3, 85.0, 59.2, 91.7, 84.2],

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from emostream.trainer.reports.paper import PAPER
+from emostream.trainer.reports.plots import draw, draw_matrix
 from tests.trainer.reports.samples import LABELS, run
-from trainer.reports.paper import PAPER
-from trainer.reports.plots import draw, draw_matrix
 
 
 def drawn(counts, classes):

@@ -6,9 +6,9 @@ import re
 import pytest
 from rich.console import Console
 
+from emostream.trainer.reports.summary import summary
 from tests.trainer.reports.samples import facts, run
 from tests.trainer.reports.test_tables import keys
-from trainer.reports.summary import summary
 
 
 def printed(described, width=80):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from emostream.trainer.reports.findings import best_other_fusion, chance, findings, not_comparable, other_data
+from emostream.trainer.reports.outcomes import Outcomes
+from emostream.trainer.reports.tables import EmotionTable, MethodTable, tables_of
 from tests.trainer.reports.samples import LABELS, facts, outcomes, preparation, run
-from trainer.reports.findings import best_other_fusion, chance, findings, not_comparable, other_data
-from trainer.reports.outcomes import Outcomes
-from trainer.reports.tables import EmotionTable, MethodTable, tables_of
 
 EMOTION_TABLES = {"rml": "VII", "enterface05": "VIII", "baum1s": "IX", "ravdess": "emotions"}
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from engines.errors import ConfigError, PublishError
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.trainer.reports import write as writing
+from emostream.trainer.reports.write import check_place, write_report
 from tests.trainer.reports.samples import facts, outcomes, run
 from tests.trainer.reports.test_tables import keys
-from trainer.reports import write as writing
-from trainer.reports.write import check_place, write_report
 
 FILES = ["decisions.csv", "figures", "report.md", "run.json", "tables.csv"]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.prepare import PreparedRecording, PreparedSet
+from emostream.trainer.segments.store import SegmentStore
 from tests.trainer.segments.test_store import assert_same, made_up
-from trainer.datasets.base import DataSet, Recording
-from trainer.segments.corpus import Corpus
-from trainer.segments.prepare import PreparedRecording, PreparedSet
-from trainer.segments.store import SegmentStore
 
 FACES = {"a/1.mp4": "ff", "a/2.mp4": "f-f", "b/1.mp4": "-"}
 LABELS = {"a/1.mp4": "joy", "a/2.mp4": "anger", "b/1.mp4": "joy"}

@@ -17,17 +17,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from engines.errors import ConfigError, DataError
-from engines.frontend.detectors import ViolaJones
-from engines.offline import OfflineRecording
+from emostream.engines.errors import ConfigError, DataError
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.offline import OfflineRecording
+from emostream.trainer.actors.clip import Line, samples, write_clip
+from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.reports.preparation import Preparation
+from emostream.trainer.reports.preparation_text import preparation_tables
+from emostream.trainer.segments import prepare as prepare_module
+from emostream.trainer.segments.prepare import PreparedSet, prepare, store_of
+from emostream.trainer.segments.store import SegmentStore
 from tests.media_files import write_media
-from trainer.actors.clip import Line, samples, write_clip
-from trainer.datasets.base import DataSet, Recording
-from trainer.reports.preparation import Preparation
-from trainer.reports.preparation_text import preparation_tables
-from trainer.segments import prepare as prepare_module
-from trainer.segments.prepare import PreparedSet, prepare, store_of
-from trainer.segments.store import SegmentStore
 
 SIZE = (160, 120)
 TURN = (Line("joy", 1.3),)
@@ -267,7 +267,7 @@ def test_killed_in_the_middle_it_cuts_the_rest(tmp_path: Path) -> None:
         rows.append(f"{seed}.mp4,ann,{('joy', 'anger')[seed % 2]}")
     (tmp_path / "table.csv").write_text("\n".join(rows))
     cache = tmp_path / "cache"
-    command = "from trainer.cli import main; main()"
+    command = "from emostream.trainer.cli import main; main()"
     with subprocess.Popen(
         [sys.executable, "-c", command, "prepare", tmp_path, "--dataset=csv", "--jobs=2", f"--cache={cache}"],
         stdout=subprocess.DEVNULL,

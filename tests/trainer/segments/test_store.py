@@ -18,15 +18,15 @@ import numpy as np
 import psutil
 import pytest
 
-from engines.errors import DataError, SourceError
-from engines.frontend.detectors import ViolaJones
-from engines.frontend.logmel import log_mel, mel_input
-from engines.frontend.segmenter import Segment
-from engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
-from engines.offline import OfflineRecording
-from trainer.actors.clip import Line, write_clip
-from trainer.segments import store as store_module
-from trainer.segments.store import SEGMENT_WINDOW, SHORT_WINDOW, Segments, SegmentStore
+from emostream.engines.errors import DataError, SourceError
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.logmel import log_mel, mel_input
+from emostream.engines.frontend.segmenter import Segment
+from emostream.engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.offline import OfflineRecording
+from emostream.trainer.actors.clip import Line, write_clip
+from emostream.trainer.segments import store as store_module
+from emostream.trainer.segments.store import SEGMENT_WINDOW, SHORT_WINDOW, Segments, SegmentStore
 
 CROP_BYTES = 150 * 110 * 3
 # The voice ends while the face is there, and the face leaves before the end.

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.bundle import Bundle
-from engines.errors import ConfigError
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError
+from emostream.trainer.starter.build import build
+from emostream.trainer.starter.findings import FINDINGS
+from emostream.trainer.starter.parts import StarterJob
+from emostream.trainer.starter.recipe import LABELS, StarterRecipe
+from emostream.trainer.starter.voices import Voices
 from tests.trainer.corpora import CPU, TINY, TINY_RECIPE, Turn, write_corpus
 from tests.trainer.corpora import LABELS as SOUNDS
-from trainer.starter.build import build
-from trainer.starter.findings import FINDINGS
-from trainer.starter.parts import StarterJob
-from trainer.starter.recipe import LABELS, StarterRecipe
-from trainer.starter.voices import Voices
 
 ACTORS = tuple(f"Actor_{number:02d}" for number in range(1, 5))
 ONCE = replace(TINY_RECIPE.audio, epochs=1, balanced=True)

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainer.heads.choice import Method
-from trainer.metrics import expected_calibration_error
-from trainer.starter.measure import Decided, left_out, summary
-from trainer.starter.recipe import LABELS
+from emostream.trainer.heads.choice import Method
+from emostream.trainer.metrics import expected_calibration_error
+from emostream.trainer.starter.measure import Decided, left_out, summary
+from emostream.trainer.starter.recipe import LABELS
 
 PAIRS = len(LABELS) * (len(LABELS) - 1) // 2
 

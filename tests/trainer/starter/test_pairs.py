@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.starter.pairs import (
+from emostream.trainer.starter.pairs import (
     FacePool,
     SegmentPairs,
     as_strangers,

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engines.errors import DataError
+from emostream.engines.errors import DataError
+from emostream.trainer.starter.faces import check_faces, read_faces
+from emostream.trainer.starter.kept import kept
+from emostream.trainer.starter.voices import actor_folds, read_voices
+from emostream.trainer.stills.copies import copies_among
 from tests.trainer.starter.test_build import ACTORS, voices, write_faces
-from trainer.starter.faces import check_faces, read_faces
-from trainer.starter.kept import kept
-from trainer.starter.voices import actor_folds, read_voices
-from trainer.stills.copies import copies_among
 
 
 def test_copies_are_found_though_encoded_anew() -> None:

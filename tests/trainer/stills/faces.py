@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engines.frontend.crop import Eyes
-from engines.frontend.detectors import ViolaJones
-from trainer.actors.face import LOOKS, Face
+from emostream.engines.frontend.crop import Eyes
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.trainer.actors.face import LOOKS, Face
 
 __all__ = ["SIDE", "blank", "drawn"]
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from emostream.trainer.stills.examples import StillClips, StillCrops
+from emostream.trainer.stills.pictures import Picture, still_crop
 from tests.trainer.stills.faces import drawn
-from trainer.stills.examples import StillClips, StillCrops
-from trainer.stills.pictures import Picture, still_crop
 
 LABELS = np.array([4, 0, 6])
 CROP, CLIP = (150, 110, 3), (16, 150, 110, 3)

@@ -5,11 +5,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align, similarity
+from emostream.engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align, similarity
+from emostream.trainer.stills import motion
+from emostream.trainer.stills.motion import moving_clip, varied_crop
+from emostream.trainer.stills.pictures import MEAN_EYES, Picture
 from tests.trainer.stills.faces import SIDE, blank, drawn
-from trainer.stills import motion
-from trainer.stills.motion import moving_clip, varied_crop
-from trainer.stills.pictures import MEAN_EYES, Picture
 
 Image = npt.NDArray[np.uint8]
 

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align
-from engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align
+from emostream.engines.frontend.detectors import ViolaJones
+from emostream.trainer.datasets.fer2013 import read_still_faces
+from emostream.trainer.stills import pictures
+from emostream.trainer.stills.pictures import MEAN_EYES, Picture, find_eyes, still_clip, still_crop
 from tests.trainer.stills.faces import blank, drawn
-from trainer.datasets.fer2013 import read_still_faces
-from trainer.stills import pictures
-from trainer.stills.pictures import MEAN_EYES, Picture, find_eyes, still_clip, still_crop
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from emostream.trainer.training.compute import limit_threads
+from emostream.trainer.training.data import ClipSegments, Examples, MelSegments, Rows, face_rows, voice_rows
 from tests.trainer.corpora import turns, write_corpus
 from tests.trainer.training.runs import pairs
-from trainer.training.compute import limit_threads
-from trainer.training.data import ClipSegments, Examples, MelSegments, Rows, face_rows, voice_rows
 
 
 @pytest.fixture(autouse=True)

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.fusion import FC
+from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
+from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.training import loop
+from emostream.trainer.training.data import Examples, PairSegments, Rows
+from emostream.trainer.training.loop import train
+from emostream.trainer.training.recipe import RECIPES, Schedule
 from tests.trainer.corpora import CPU, LABELS, TINY, TINY_RECIPE
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.fusion import FC
-from trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from trainer.networks.initial import he_weights
-from trainer.training import loop
-from trainer.training.data import Examples, PairSegments, Rows
-from trainer.training.loop import train
-from trainer.training.recipe import RECIPES, Schedule
 
 __all__ = ["FOUR_EPOCHS", "PAPER", "before_step", "fresh", "logged", "pairs", "raising", "run", "same"]
 

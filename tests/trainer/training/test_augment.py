@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainer.training.augment import mix, vary_clips, vary_mels
+from emostream.trainer.training.augment import mix, vary_clips, vary_mels
 
 Vary = Callable[[Tensor], Tensor]
 MEL, CLIP = (12, 3, 63, 63), (12, 1, 16, 50, 50)

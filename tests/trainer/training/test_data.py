@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from engines.frontend.logmel import mel_input
-from engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.frontend.logmel import mel_input
+from emostream.engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import SHORT_WINDOW
+from emostream.trainer.training.data import ClipSegments, MelSegments, PairSegments, Rows, face_rows, voice_rows
 from tests.trainer.corpora import Turn, write_corpus
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import SHORT_WINDOW
-from trainer.training.data import ClipSegments, MelSegments, PairSegments, Rows, face_rows, voice_rows
 
 
 @pytest.fixture(scope="module")

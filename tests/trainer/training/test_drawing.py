@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from emostream.trainer.training import loop
+from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.data import Examples, Rows
 from tests.trainer.training.runs import FOUR_EPOCHS, PAPER, fresh, pairs, run, same
-from trainer.training import loop
-from trainer.training.compute import Compute
-from trainer.training.data import Examples, Rows
 
 
 class Classes(Examples):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from emostream.trainer.networks.fusion import FC
+from emostream.trainer.networks.graphs import FusionGraph
+from emostream.trainer.training import embedding
+from emostream.trainer.training.data import PairSegments, Rows
+from emostream.trainer.training.embedding import embed
 from tests.trainer.corpora import CPU, TINY
-from trainer.networks.fusion import FC
-from trainer.networks.graphs import FusionGraph
-from trainer.training import embedding
-from trainer.training.data import PairSegments, Rows
-from trainer.training.embedding import embed
 
 
 @pytest.fixture

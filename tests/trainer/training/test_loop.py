@@ -9,14 +9,14 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from engines.errors import TrainingError
+from emostream.engines.errors import TrainingError
+from emostream.trainer.networks.graphs import Graph
+from emostream.trainer.training import loop
+from emostream.trainer.training.data import Examples
+from emostream.trainer.training.loop import load_trained
+from emostream.trainer.training.recipe import RECIPES, Schedule
 from tests.trainer.corpora import TINY_RECIPE
 from tests.trainer.training.runs import FOUR_EPOCHS, PAPER, fresh, logged, pairs, run, same
-from trainer.networks.graphs import Graph
-from trainer.training import loop
-from trainer.training.data import Examples
-from trainer.training.loop import load_trained
-from trainer.training.recipe import RECIPES, Schedule
 
 
 @pytest.mark.parametrize("role", ["audio", "video"])

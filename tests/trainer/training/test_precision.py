@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engines.errors import ConfigError
+from emostream.engines.errors import ConfigError
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.presets import COMPACT, VideoShape
+from emostream.trainer.training import compute
+from emostream.trainer.training.compute import Compute, limit_threads
 from tests.trainer.corpora import TINY
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.presets import COMPACT, VideoShape
-from trainer.training import compute
-from trainer.training.compute import Compute, limit_threads
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from engines.errors import TrainingError
+from emostream.engines.errors import TrainingError
+from emostream.trainer.training import loop
+from emostream.trainer.training.compute import Compute, limit_threads
+from emostream.trainer.training.data import Examples
+from emostream.trainer.training.loop import load_trained
+from emostream.trainer.training.recipe import Schedule
 from tests.trainer.training.runs import FOUR_EPOCHS, PAPER, before_step, fresh, logged, pairs, raising, run, same
-from trainer.training import loop
-from trainer.training.compute import Compute, limit_threads
-from trainer.training.data import Examples
-from trainer.training.loop import load_trained
-from trainer.training.recipe import Schedule
 
 VARIED = replace(FOUR_EPOCHS, balanced=True, mixup=0.4)
 

@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
-from trainer.training import sounds
-from trainer.training.sounds import varied_samples
+from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.trainer.training import sounds
+from emostream.trainer.training.sounds import varied_samples
 
 Floats = npt.NDArray[np.float32]
 

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-from engines.errors import ConfigError, TrainingError
+from emostream.engines.errors import ConfigError, TrainingError
+from emostream.trainer.export import as_exported
+from emostream.trainer.fusion.pretrain import pretrain
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.fusion import DBN, FC
+from emostream.trainer.networks.graphs import FusionGraph
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.segments.store import SHORT_WINDOW
+from emostream.trainer.training import stages as module
+from emostream.trainer.training.compute import limit_threads
+from emostream.trainer.training.data import MelSegments, Rows
+from emostream.trainer.training.embedding import Embedded
+from emostream.trainer.training.stages import FusionVariant, Pairs, Stages
 from tests.trainer.corpora import SUBJECTS, TINY, TINY_RECIPE, Turn, plan, turns, write_corpus
-from trainer.export import as_exported
-from trainer.fusion.pretrain import pretrain
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.fusion import DBN, FC
-from trainer.networks.graphs import FusionGraph
-from trainer.segments.corpus import Corpus
-from trainer.segments.store import SHORT_WINDOW
-from trainer.training import stages as module
-from trainer.training.compute import limit_threads
-from trainer.training.data import MelSegments, Rows
-from trainer.training.embedding import Embedded
-from trainer.training.stages import FusionVariant, Pairs, Stages
 
 STILL = replace(TINY_RECIPE, fusion=replace(TINY_RECIPE.fusion, optimiser="sgd", rate=0.0, one_cycle=False, epochs=1))
 

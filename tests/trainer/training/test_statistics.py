@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from emostream.trainer.networks.alexnet import AlexNet
+from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.graphs import AudioGraph, VideoGraph
+from emostream.trainer.segments.corpus import Corpus
+from emostream.trainer.training import statistics
+from emostream.trainer.training.data import ClipSegments, MelSegments, face_rows, voice_rows
+from emostream.trainer.training.statistics import fit_audio_statistics, fit_video_statistics
 from tests.trainer.corpora import TINY, turns, write_corpus
-from trainer.networks.alexnet import AlexNet
-from trainer.networks.c3d import C3D
-from trainer.networks.graphs import AudioGraph, VideoGraph
-from trainer.segments.corpus import Corpus
-from trainer.training import statistics
-from trainer.training.data import ClipSegments, MelSegments, face_rows, voice_rows
-from trainer.training.statistics import fit_audio_statistics, fit_video_statistics
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
-"""The command `emostream`, also as `python -m streamer`: signals are heeded before anything is loaded."""
+"""The command `emostream`, also as `python -m emostream`: signals are heeded before anything is loaded."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from streamer.stopping import STOPPING
+from emostream.streamer.stopping import STOPPING
 
 __all__ = ["main"]
 
@@ -20,7 +20,7 @@ def main() -> None:
     STOPPING.listen()
     STOPPING.begin(_command(sys.argv[1:]))
     _share_memory_between_threads()
-    from streamer.cli import main as run  # loading it takes longer than anyone should have to wait
+    from emostream.streamer.cli import main as run  # loading it takes longer than anyone should have to wait
 
     run()
 

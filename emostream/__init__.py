@@ -1,0 +1,1 @@
+"""Real-time recognition of human emotion from face and voice."""
