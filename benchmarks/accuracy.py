@@ -24,7 +24,7 @@ from benchmarks.tables import shown_path, today, write_report
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError, EmostreamError
 from emostream.engines.starter import STARTER
-from emostream.trainer.starter.findings import FINDINGS
+from emostream.trainer.starter.measure import FINDINGS
 
 __all__ = ["Report", "main", "measure"]
 

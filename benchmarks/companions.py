@@ -24,7 +24,7 @@ from benchmarks.machine import Machine, Measured, load_average
 from benchmarks.material import actor_clip, chosen_bundle
 from benchmarks.session import Session, free_port, run_sessions
 from benchmarks.tables import Summary, figure, markdown_table, today, write_report
-from emostream.streamer.web.token import stored_token
+from emostream.streamer.web.access import stored_token
 
 __all__ = ["Report", "Way", "main", "markdown", "measure"]
 

@@ -24,11 +24,11 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.material import actor_clip, untrained_bundle
 from benchmarks.tables import figure, markdown_table, today, write_report
-from emostream.engines.backends.base import Batch, Engine
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
-from emostream.engines.backends.openvino import OpenVinoEngine, cpu_has_bf16
+from emostream.engines.backends.openvino.engine import OpenVinoEngine, cpu_has_bf16
+from emostream.engines.backends.openvino.quantize import FORMS, save_int8
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.int8 import FORMS, save_int8
+from emostream.engines.engine import Batch, Engine
 from emostream.engines.errors import EmostreamError, EngineError
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.frontend.face import FaceTracker

@@ -13,8 +13,8 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import markdown_table, shown_path, today, write_report
+from emostream.engines.backends.tensorrt.numerics import HEADROOM, Numerics, examine
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.numerics import HEADROOM, Numerics, examine
 from emostream.engines.errors import ConfigError
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.frontend.segmenter import Segment

@@ -22,9 +22,9 @@ from emostream.engines.frontend.grid import SHIFT_TICKS, seconds, segment_end, s
 from emostream.engines.frontend.logmel import mel_input
 from emostream.engines.frontend.picture import Image
 from emostream.engines.frontend.segmenter import Segmenter
-from emostream.engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
 from emostream.engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
 from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
 
 __all__ = ["HEIGHT", "PER_SECOND", "WIDTH", "ClipCost", "clip_cost", "warm_up"]
 

@@ -18,9 +18,9 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_DATA
 from benchmarks.tables import figure, markdown_table, shown_path, today, write_report
+from emostream.engines.backends.openvino.int8_build import LEAST_UNCHANGED, MOST_RECALL_LOST, Example, build_int8
+from emostream.engines.backends.openvino.int8_cache import Int8Cache, Int8Report
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.int8_build import LEAST_UNCHANGED, MOST_RECALL_LOST, Example, build_int8
-from emostream.engines.compile.int8_cache import Int8Cache, Int8Report
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.starter import STARTER

@@ -12,7 +12,7 @@ from benchmarks.session import Session
 from benchmarks.tables import Summary
 from emostream.engines.errors import EngineError
 from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_end
-from emostream.streamer.events import EmotionEvent
+from emostream.streamer.protocol.events import EmotionEvent
 
 __all__ = ["FIRST_EVENTS", "LATENCY_STAGES", "Report", "problems", "report"]
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from benchmarks.tables import shown_path
 from emostream.engines.errors import ConfigError
 from emostream.engines.frontend.grid import segment_count
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.container import Contents
 from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.settings import SAMPLE_RATE
 from emostream.trainer.actors import clip, face, voice
 from emostream.trainer.actors.clip import EMOTIONS, Line, write_clip
 from emostream.trainer.commands.common import train_extra

@@ -22,8 +22,8 @@ import psutil
 
 from benchmarks.machine import SETTLE_S, load_average
 from emostream.engines.errors import EngineError
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
 
 __all__ = ["Arrival", "Sample", "Session", "free_port", "run_session", "run_sessions"]
 

@@ -13,15 +13,7 @@ import msgspec
 from emostream.engines.archive import MANIFEST_FILE, MAX_MANIFEST_BYTES, sha256_of
 from emostream.engines.errors import BundleError
 from emostream.engines.files import replace_file
-from emostream.engines.frontend.settings import (
-    CLIP_FRAMES,
-    CROP_HEIGHT,
-    CROP_WIDTH,
-    FRONTEND,
-    LEVELS,
-    MEL_BANDS,
-    MEL_FRAMES,
-)
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, LEVELS, MEL_BANDS, MEL_FRAMES
 from emostream.engines.tensors import NETWORK_ROLES, NetworkRole, TensorSpec
 
 __all__ = ["FORMAT_VERSION", "HEADS_FILE", "Manifest", "NetworkSpec", "decode_manifest", "listed", "write_manifest"]

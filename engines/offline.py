@@ -15,10 +15,10 @@ from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.frontend.grid import seconds, segment_count, segment_end
 from emostream.engines.frontend.placement import AudioPlacer
 from emostream.engines.frontend.segmenter import Segment, Segmenter
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.container import Contents
 from emostream.engines.media.track import AudioTrack, VideoTrack
 from emostream.engines.redaction import redacted
+from emostream.engines.settings import SAMPLE_RATE
 
 __all__ = ["OfflineRecording"]
 

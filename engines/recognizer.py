@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.backends.base import Batch, Engine
 from emostream.engines.bundle import Bundle
+from emostream.engines.engine import Batch, Engine
 from emostream.engines.errors import EngineError
-from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from emostream.engines.heads import HeadName
 from emostream.engines.pooling import Features
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from emostream.engines.tensors import NETWORK_ROLES
 
 __all__ = ["NetworkInputs", "Recognizer", "Scores"]

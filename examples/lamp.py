@@ -14,8 +14,8 @@ from contextlib import suppress
 from http.client import HTTPException
 
 from emostream.engines.errors import EmostreamError
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import DEFAULT_ENDPOINT, EmotionEvent
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import DEFAULT_ENDPOINT, EmotionEvent
 
 Colour = tuple[int, int, int]  # red, green, blue, 0 to 255
 

@@ -25,9 +25,9 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from emostream.engines.errors import EmostreamError
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import DEFAULT_ENDPOINT, EmotionEvent, UtteranceEvent
-from emostream.streamer.subscribing.cursor_file import read_cursors, write_cursors
+from emostream.streamer.client.cursor_file import read_cursors, write_cursors
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import DEFAULT_ENDPOINT, EmotionEvent, UtteranceEvent
 
 
 class Broker:

@@ -3,8 +3,8 @@
 import sys
 
 from emostream.engines.errors import EmostreamError
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import EmotionEvent
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import EmotionEvent
 
 GESTURES = {"joy": "wave", "sadness": "lean closer", "anger": "step back", "fear": "step back", "surprise": "look up"}
 SEGMENTS = 4  # a mood has to last: 1.2 s

@@ -3,8 +3,8 @@
 import sys
 
 from emostream.engines.errors import EmostreamError
-from emostream.streamer.client import Gap, SessionStarted, Subscriber
-from emostream.streamer.events import EmotionEvent, UtteranceEvent
+from emostream.streamer.client.subscriber import Gap, SessionStarted, Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, UtteranceEvent
 
 
 def main(endpoint: str = "tcp://127.0.0.1:5557", stream: str | None = None) -> None:

@@ -24,8 +24,8 @@ from emostream.streamer.commands import listen as listen_command
 from emostream.streamer.commands import review as review_command
 from emostream.streamer.config import Config, StreamConfig
 from emostream.streamer.config_file import STREAM_OPTIONS, read_config_file
-from emostream.streamer.events import DEFAULT_ENDPOINT
 from emostream.streamer.logs import Logs
+from emostream.streamer.protocol.events import DEFAULT_ENDPOINT
 from emostream.streamer.stopping import STOPPING
 
 __all__ = ["app", "main"]
@@ -264,7 +264,7 @@ def _emostream(
     STOPPING.begin(context.invoked_subcommand)
     if context.invoked_subcommand is not None:
         return
-    from emostream.streamer.session import run_session
+    from emostream.streamer.run import run_session
 
     one = StreamConfig(name=stream, camera=camera, mic=mic, input=input_, av_offset_ms=av_offset_ms)
     run_session(

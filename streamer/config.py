@@ -11,8 +11,8 @@ from emostream.engines.errors import ConfigError
 from emostream.engines.files import is_same_file
 from emostream.engines.starter import STARTER
 from emostream.streamer.address import Address
-from emostream.streamer.events import DEFAULT_ENDPOINT, check_stream_name
-from emostream.streamer.publishing.output import check_output
+from emostream.streamer.outputs.choose import check_output
+from emostream.streamer.protocol.events import DEFAULT_ENDPOINT, check_stream_name
 
 __all__ = ["BROWSER", "Config", "StreamConfig"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emostream.engines.backends.openvino import OpenVinoEngine
+from emostream.engines.backends.openvino.engine import OpenVinoEngine
 from emostream.engines.bundle import Bundle
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.offline import OfflineRecording

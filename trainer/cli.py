@@ -13,8 +13,7 @@ import typer
 
 from emostream.engines.arguments import EmptyArgumentError, refuse_empty
 from emostream.engines.errors import EmostreamError
-from emostream.trainer.commands.act import act
-from emostream.trainer.commands.actors import actors
+from emostream.trainer.commands.actors import act, actors
 from emostream.trainer.commands.evaluate import evaluate
 from emostream.trainer.commands.fit import fit
 from emostream.trainer.commands.init import init

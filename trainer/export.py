@@ -22,8 +22,8 @@ from torch import Tensor
 
 from emostream.engines.bundle import HEADS_FILE, MANIFEST_FILE, Bundle, Manifest, NetworkSpec, write_manifest
 from emostream.engines.errors import ConfigError, PublishError
-from emostream.engines.frontend.settings import FRONTEND
 from emostream.engines.heads import HeadName, LinearSVM, save_heads
+from emostream.engines.settings import FRONTEND
 from emostream.engines.tensors import NetworkRole, TensorSpec
 from emostream.trainer.networks.graphs import Graph
 from emostream.trainer.networks.presets import Preset

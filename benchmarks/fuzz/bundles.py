@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from benchmarks.fuzz.mutations import edited_json, mutated
 from benchmarks.fuzz.seeds import tiny_bundle, zipped
 from benchmarks.fuzz.target import Case, Target, scratch, taken
-from emostream.engines.backends.base import Batch
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
-from emostream.engines.backends.openvino import OpenVinoEngine
+from emostream.engines.backends.openvino.engine import OpenVinoEngine
 from emostream.engines.bundle import Bundle, Manifest, write_manifest
+from emostream.engines.engine import Batch
 from emostream.engines.errors import BundleError, EngineError
 
 __all__ = ["BUNDLE", "NETWORK"]

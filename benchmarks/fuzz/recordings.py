@@ -11,10 +11,10 @@ from benchmarks.fuzz.mutations import edited_json, mutated
 from benchmarks.fuzz.target import Case, Target, scratch, taken
 from benchmarks.fuzz.texts import seed_events
 from emostream.engines.errors import SourceError
-from emostream.streamer.annotating.eaf import eaf_of
-from emostream.streamer.annotating.vtt import vtt_lines
-from emostream.streamer.recorded.source import events_source
-from emostream.streamer.recorded.timeline import TimelineBuilder
+from emostream.streamer.annotate.eaf import eaf_of
+from emostream.streamer.annotate.vtt import vtt_lines
+from emostream.streamer.eventlog.inputs import events_source
+from emostream.streamer.eventlog.timeline import TimelineBuilder
 from emostream.streamer.review.columns import TakeColumns
 from emostream.streamer.review.report_page import Report, render
 

@@ -11,9 +11,9 @@ import av
 import numpy as np
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, MEL_BANDS, MEL_FRAMES
 from emostream.engines.heads import HEAD_NAMES, LinearSVM, save_heads
 from emostream.engines.manifest import FORMAT_VERSION, HEADS_FILE, Manifest, NetworkSpec, write_manifest
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, FRONTEND, MEL_BANDS, MEL_FRAMES
 from emostream.engines.tensors import NetworkRole, TensorSpec
 
 __all__ = ["media_files", "tiny_bundle", "tiny_network", "zipped"]

@@ -14,11 +14,11 @@ from emostream.engines.errors import SourceError
 from emostream.engines.frontend.grid import seconds, segment_end
 from emostream.engines.frontend.placement import AudioPlacer
 from emostream.engines.frontend.segmenter import Segmenter
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock, MonoResampler
 from emostream.engines.media.container import Contents
 from emostream.engines.media.track import AudioTrack, VideoTrack
-from emostream.streamer.stages.clock import LiveClock
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.pipeline.clock import LiveClock
 
 __all__ = ["FRONTEND", "MEDIA"]
 

@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from benchmarks.fuzz.mutations import edited_json, mutated
 from benchmarks.fuzz.target import Case, Target, scratch, taken
 from emostream.engines.errors import ConfigError, EventError
-from emostream.streamer import events
 from emostream.streamer.config_file import read_config_file
-from emostream.streamer.publishing.event_store import EventStore
-from emostream.streamer.replay_protocol import (
+from emostream.streamer.protocol import events
+from emostream.streamer.protocol.replay import (
     ReplayRequest,
     decode_header,
     decode_request,
     encode_header,
     encode_request,
 )
+from emostream.streamer.publishing.replay import EventStore
 
 __all__ = ["CONFIG", "EVENT", "REPLAY", "seed_events"]
 

@@ -27,7 +27,7 @@ def onnxruntime(subject: Subject, stack: ExitStack, *, half: bool) -> AtBatch:
     import onnxruntime as ort
 
     from emostream.engines.backends.onnxruntime import has_cuda, open_session
-    from emostream.engines.compile.fp16 import to_fp16
+    from emostream.engines.backends.tensorrt.fp16 import to_fp16
 
     if not has_cuda():
         raise RuntimeError(f"onnxruntime {ort.__version__} knows no CUDA; onnxruntime-gpu does")
@@ -61,12 +61,12 @@ def onnxruntime(subject: Subject, stack: ExitStack, *, half: bool) -> AtBatch:
 
 def tensorrt(subject: Subject, stack: ExitStack) -> AtBatch:
     """TensorRT on device memory, with a plan for each batch size; in the chain audio and video on two streams."""
-    from emostream.engines.backends.cuda import Cuda, find_gpu
-    from emostream.engines.backends.loaded_plan import LoadedPlan
-    from emostream.engines.compile.builder import Profile
-    from emostream.engines.compile.flavour import find_flavour
-    from emostream.engines.compile.plan_cache import PlanCache
-    from emostream.engines.compile.plans import Target, plans_of
+    from emostream.engines.backends.tensorrt.builder import Profile
+    from emostream.engines.backends.tensorrt.cuda import Cuda, find_gpu
+    from emostream.engines.backends.tensorrt.flavour import find_flavour
+    from emostream.engines.backends.tensorrt.loaded_plan import LoadedPlan
+    from emostream.engines.backends.tensorrt.plan_cache import PlanCache
+    from emostream.engines.backends.tensorrt.plans import Target, plans_of
 
     flavour, gpu = find_flavour(), find_gpu()
     bundle = _untrained(subject.preset, stack)
@@ -111,8 +111,8 @@ def tensorrt(subject: Subject, stack: ExitStack) -> AtBatch:
 
 def engine(subject: Subject, stack: ExitStack) -> AtBatch:
     """What a session runs: inputs in main memory to embeddings in main memory."""
-    from emostream.engines.backends.base import Batch
-    from emostream.engines.backends.tensorrt import TensorRTEngine
+    from emostream.engines.backends.tensorrt.engine import TensorRTEngine
+    from emostream.engines.engine import Batch
 
     running = stack.enter_context(TensorRTEngine(_untrained(subject.preset, stack)))
 

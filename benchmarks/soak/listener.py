@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
-from emostream.streamer.client import Cursor, Gap, SessionStarted, Subscriber
-from emostream.streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
+from emostream.streamer.client.subscriber import Cursor, Gap, SessionStarted, Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, UtteranceEvent
 
 __all__ = ["Listener"]
 

@@ -7,9 +7,9 @@ import threading
 from typing import Any
 
 from emostream.__main__ import main as command
-from emostream.engines.backends.base import Batch, Embeddings
+from emostream.engines.engine import Batch, Embeddings
 from emostream.engines.errors import EngineError
-from emostream.streamer import pipeline
+from emostream.streamer.pipeline import pipeline
 
 __all__ = ["main"]
 

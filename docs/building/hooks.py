@@ -34,7 +34,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "schema.md", content=schema.page()))
     name = "event.v1.schema.json"
     files.append(
-        File.generated(config, name, content=(ROOT / "streamer" / "schema" / name).read_text(encoding="utf-8"))
+        File.generated(
+            config, name, content=(ROOT / "streamer" / "protocol" / "schema" / name).read_text(encoding="utf-8")
+        )
     )
     for name, svg in figures.draw_all().items():
         files.append(File.generated(config, f"figures/{name}.svg", content=svg))

@@ -18,7 +18,7 @@ _SECTIONS = {
     "#examples": "examples.md",
 }
 _FILES = {
-    "streamer/schema/event.v1.schema.json": "schema.md",
+    "streamer/protocol/schema/event.v1.schema.json": "schema.md",
     "examples/subscribe_bare.py": "examples.md#python",
     "examples/emostream.service": "days.md",
     "examples/fleet.toml": "first-run.md#more-than-one-camera",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from emostream.streamer.events import json_schema
+from emostream.streamer.protocol.events import json_schema
 
 __all__ = ["page"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import cast
 
-from emostream.engines.backends.base import Engine
-from emostream.engines.backends.cuda import find_gpu, is_installed
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine, has_cuda
-from emostream.engines.backends.openvino import OpenVinoEngine, Precision
+from emostream.engines.backends.openvino.engine import OpenVinoEngine, Precision
+from emostream.engines.backends.tensorrt.cuda import find_gpu, is_installed
+from emostream.engines.backends.tensorrt.flavour import find_flavour, refuse_gpu
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.flavour import find_flavour, refuse_gpu
+from emostream.engines.engine import Engine
 from emostream.engines.errors import ConfigError, EngineError
 
 __all__ = ["ENGINE_NAMES", "PRECISIONS", "choose_engine"]
@@ -49,7 +49,9 @@ def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[E
             f"--engine {' or '.join(others)}"
         )
     if name == "tensorrt":
-        from emostream.engines.backends.tensorrt import TensorRTEngine  # it needs onnx, which only its extra brings
+        from emostream.engines.backends.tensorrt.engine import (
+            TensorRTEngine,
+        )  # it needs onnx, which only its extra brings
 
         flavour = find_flavour()
         return TensorRTEngine(bundle, flavour), f"{flavour} on the GPU, {reason}"

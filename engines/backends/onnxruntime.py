@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.backends.base import FloatArray, HostEngine
 from emostream.engines.bundle import Bundle
+from emostream.engines.engine import FloatArray, HostEngine
 from emostream.engines.errors import EngineError
 from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 

@@ -11,9 +11,9 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.crop import Eyes
 from emostream.engines.frontend.grid import tick_seconds
-from emostream.engines.frontend.settings import CLIP_FRAMES
+from emostream.engines.frontend.picture import Eyes
+from emostream.engines.settings import CLIP_FRAMES
 
 __all__ = ["REACH_S", "FrameFace", "TickTrack", "sixteen"]
 

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostream.engines.errors import ConfigError
-from emostream.engines.frontend.crop import Eyes
-from emostream.engines.frontend.picture import Image, part, scaled, small_grey
+from emostream.engines.frontend.picture import Eyes, Image, part, scaled, small_grey
 
 __all__ = ["Box", "Face", "FaceDetector", "ViolaJones", "YuNet"]
 

@@ -6,7 +6,7 @@ ticks, 30 a second; the ticks of segment k are 9 k to 9 k + 19.
 
 from __future__ import annotations
 
-from emostream.engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
 
 __all__ = [
     "SEGMENT_SECONDS",

@@ -7,13 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.settings import (
-    MEL_BANDS,
-    MEL_HOP,
-    MEL_WINDOW,
-    SAMPLE_RATE,
-    SEGMENT_SAMPLES,
-)
+from emostream.engines.settings import MEL_BANDS, MEL_HOP, MEL_WINDOW, SAMPLE_RATE, SEGMENT_SAMPLES
 
 __all__ = ["deltas", "log_mel", "mel_filters", "mel_input"]
 

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.crop import Eyes
 from emostream.engines.frontend.detectors import Box
-from emostream.engines.frontend.picture import Image, part, small_grey
+from emostream.engines.frontend.picture import Eyes, Image, part, small_grey
 
 __all__ = ["moved_box", "moved_eyes"]
 

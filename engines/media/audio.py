@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from emostream.engines.frontend.settings import SAMPLE_RATE
+from emostream.engines.settings import SAMPLE_RATE
 
 __all__ = ["AudioBlock", "AudioUnpacker", "MonoResampler"]
 

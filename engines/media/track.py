@@ -17,12 +17,12 @@ from av.video.stream import VideoStream
 from typing_extensions import Self
 
 from emostream.engines.errors import SourceError
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock, AudioUnpacker
 from emostream.engines.media.container import TrackKind, first_stream, is_url, open_container
 from emostream.engines.media.decoding import PacketDecoder
 from emostream.engines.media.video import VideoFrame, VideoUnpacker
 from emostream.engines.redaction import redacted
+from emostream.engines.settings import SAMPLE_RATE
 
 __all__ = ["AudioTrack", "Track", "VideoTrack"]
 

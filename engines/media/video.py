@@ -1,22 +1,30 @@
-"""Decoded video as upright BGR pictures with square pixels."""
+"""Video: decoded frames as upright BGR pictures with square pixels, the size of a JPEG, and pictures for an encoder."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+import av.codec
 import av.error
+import cv2
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
-__all__ = ["VideoFrame", "VideoUnpacker"]
+__all__ = ["VideoFrame", "VideoUnpacker", "even_sided", "fitted", "jpeg_size", "picture_codec"]
 
 _WIDEST = 4  # a pixel; beyond, what a track says is damage
 _MOST_PIXELS = 1 << 24  # of a picture that is stretched; 4K video has half of them
 _SET_BACK_S = 1.0  # frames out of order are off by less
+
+Picture = npt.NDArray[np.uint8]
+
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start of frame (ITU T.81, table B.1)
+_BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD9)})  # without a length
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +87,47 @@ def _square(width: int, height: int, aspect: Fraction) -> tuple[int, int]:
     """Size of a picture once its pixels are square; none is lost, and what would be too large is left."""
     seen = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
     return seen if seen[0] * seen[1] <= _MOST_PIXELS else (width, height)
+
+
+def picture_codec() -> str:
+    """The encoder for pictures: H.264 by x264 where FFmpeg was built with it, else MPEG-4 part 2."""
+    return "libx264" if "libx264" in av.codec.codecs_available else "mpeg4"
+
+
+def even_sided(image: Picture) -> Picture:
+    """A picture [height, width, 3] with even sides, as players want them: an odd one's last pixels come twice."""
+    height, width = image.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image
+    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def fitted(image: Picture, width: int, height: int) -> Picture:
+    """A picture of another size as large as it fits, in the middle of a black one."""
+    if image.shape[:2] == (height, width):
+        return image
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_width, inner_height = (max(1, round(scale * side)) for side in (image.shape[1], image.shape[0]))
+    left, top = (width - inner_width) // 2, (height - inner_height) // 2
+    whole = np.zeros((height, width, 3), np.uint8)
+    whole[top : top + inner_height, left : left + inner_width] = cv2.resize(
+        image, (inner_width, inner_height), interpolation=cv2.INTER_AREA
+    )
+    return whole
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels; None where the data are no JPEG."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    place = 2
+    while place + 9 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker in _FRAME_MARKERS:
+            height, width = struct.unpack_from(">HH", data, place + 5)
+            return width, height
+        if marker in _BARE_MARKERS or marker == 0xFF:  # 0xFF fills
+            place += 1 if marker == 0xFF else 2
+            continue
+        place += 2 + struct.unpack_from(">H", data, place + 2)[0]
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 from typing_extensions import Self
 
 from emostream.engines.errors import ConfigError
-from emostream.streamer.events import EmotionEvent, Event, UtteranceEvent
+from emostream.streamer.protocol.events import EmotionEvent, Event, UtteranceEvent
 
 __all__ = ["LslBridge", "clock_offset"]
 

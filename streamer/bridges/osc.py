@@ -9,7 +9,7 @@ from types import TracebackType
 from typing_extensions import Self
 
 from emostream.engines.errors import ConfigError
-from emostream.streamer.events import EmotionEvent, Event, UtteranceEvent
+from emostream.streamer.protocol.events import EmotionEvent, Event, UtteranceEvent
 
 __all__ = ["OscBridge"]
 

@@ -1,1 +1,1 @@
-"""The commands of `emostream`, beside running a session: one file a command, and what it does."""
+"""The commands of `emostream`, beside running a session: one file a command."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emostream.engines.starter import STARTER
-from emostream.streamer.commands.recognition import BundlePath, EngineName, FaceModel, Force, PrecisionName
+from emostream.streamer.commands.options import BundlePath, EngineName, FaceModel, Force, PrecisionName
 
 __all__ = ["annotate"]
 
@@ -32,8 +32,8 @@ def annotate(
     face_model: FaceModel = None,
 ) -> None:
     """Draw the results into a copy of a clip (.mp4), or write them as tiers for ELAN (.eaf) or subtitles (.vtt)."""
-    from emostream.streamer.commands.annotating import annotate as annotate_file
-    from emostream.streamer.recorded.clip import ClipOptions
+    from emostream.streamer.annotate.run import annotate as annotate_file
+    from emostream.streamer.offline import ClipOptions
 
     options = ClipOptions(bundle=bundle, engine=engine, precision=precision, face_model=face_model)
     annotate_file(source, target, options, force=force, stream=stream, media=media)

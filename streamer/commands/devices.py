@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
-from emostream.engines.errors import ConfigError
+from emostream.engines.errors import ConfigError, SourceError
+from emostream.streamer.sources.camera import list_cameras
+from emostream.streamer.sources.microphone_process import list_microphones
 
-__all__ = ["devices"]
+__all__ = ["describe_devices", "devices"]
 
 
 def devices(
@@ -34,12 +36,21 @@ def devices(
         for option, value in (("camera", camera), ("mic", mic), ("picture", picture)):
             if value is not None:
                 raise ConfigError(f"--{option} is of a check; give --check too")
-        from emostream.streamer.commands.device_list import describe_devices
 
         typer.echo(describe_devices())
         return
     if picture is not None and camera is None and mic is not None:
         raise ConfigError("--picture is of a camera, and --mic checks a microphone alone; give --camera too")
-    from emostream.streamer.commands.device_check import check_devices
+    from emostream.streamer.devices.check import check_devices
 
     check_devices(camera=camera, mic=mic, seconds=seconds, picture=picture)
+
+
+def describe_devices() -> str:
+    """The cameras and microphones, one a line; a missing library is said in their place."""
+    cameras = [f"  {index:>3}  {name}" for index, name in list_cameras()] or ["  none found"]
+    try:
+        microphones = [f"  {index:>3}  {name}" for index, name in list_microphones()] or ["  none found"]
+    except SourceError as error:
+        microphones = [f"  {error}"]
+    return "\n".join(["Cameras (--camera):", *cameras, "Microphones (--mic):", *microphones])

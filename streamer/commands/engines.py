@@ -75,11 +75,11 @@ def _build_plans(bundle: Bundle, max_batch: int, compute_capability: str | None)
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from emostream.engines.backends.cuda import Gpu, find_gpu
-    from emostream.engines.compile.builder import Profile
-    from emostream.engines.compile.flavour import ComputeCapability, find_flavour
-    from emostream.engines.compile.plan_cache import PlanCache
-    from emostream.engines.compile.plans import Target, plans_of
+    from emostream.engines.backends.tensorrt.builder import Profile
+    from emostream.engines.backends.tensorrt.cuda import Gpu, find_gpu
+    from emostream.engines.backends.tensorrt.flavour import ComputeCapability, find_flavour
+    from emostream.engines.backends.tensorrt.plan_cache import PlanCache
+    from emostream.engines.backends.tensorrt.plans import Target, plans_of
     from emostream.engines.tensors import NETWORK_ROLES
 
     gpus: list[Gpu | ComputeCapability] = list(_capabilities(compute_capability)) if compute_capability else []
@@ -97,10 +97,10 @@ def _build_plans(bundle: Bundle, max_batch: int, compute_capability: str | None)
 def _build_int8(bundle: Bundle, recordings: list[Path]) -> None:
     from rich.console import Console
 
-    from emostream.engines.compile.int8 import nncf_version
-    from emostream.engines.compile.int8_build import build_int8
-    from emostream.engines.compile.int8_cache import Int8Cache
-    from emostream.engines.compile.int8_examples import read_examples
+    from emostream.engines.backends.openvino.int8_build import build_int8
+    from emostream.engines.backends.openvino.int8_cache import Int8Cache
+    from emostream.engines.backends.openvino.int8_examples import read_examples
+    from emostream.engines.backends.openvino.quantize import nncf_version
 
     nncf_version()  # before the recordings are read, which takes long
     with Console(stderr=True).status("reading the recordings") as status:
@@ -125,8 +125,8 @@ def _build_int8(bundle: Bundle, recordings: list[Path]) -> None:
 @app.command("list")
 def list_built() -> None:
     """List the plans and INT8 networks of this user."""
-    from emostream.engines.compile.int8_cache import Int8Cache
-    from emostream.engines.compile.plan_cache import PlanCache
+    from emostream.engines.backends.openvino.int8_cache import Int8Cache
+    from emostream.engines.backends.tensorrt.plan_cache import PlanCache
 
     cache = PlanCache()
     plans = cache.plans()
@@ -150,8 +150,8 @@ def list_built() -> None:
 @app.command()
 def clean() -> None:
     """Remove every plan and INT8 network; the next session on a GPU builds its plans again."""
-    from emostream.engines.compile.int8_cache import Int8Cache
-    from emostream.engines.compile.plan_cache import PlanCache
+    from emostream.engines.backends.openvino.int8_cache import Int8Cache
+    from emostream.engines.backends.tensorrt.plan_cache import PlanCache
 
     plans, quantised = PlanCache(), Int8Cache()
     try:

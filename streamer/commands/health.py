@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from emostream.streamer.commands.subscription import ClientKey, Endpoint, ServerKey, StreamName
-from emostream.streamer.events import DEFAULT_ENDPOINT
+from emostream.streamer.commands.options import ClientKey, Endpoint, ServerKey, StreamName
+from emostream.streamer.protocol.events import DEFAULT_ENDPOINT
 
 __all__ = ["health"]
 
@@ -20,7 +20,7 @@ def health(
     client_key: ClientKey = None,
 ) -> None:
     """Say whether an emostream and its sources run: exit code 0 if they do, 1 and why if not."""
-    from emostream.streamer.commands.checking import check_health
+    from emostream.streamer.client.health import check_health
 
     running = check_health(endpoint, stream=stream, timeout=timeout, server_key=server_key, client_key=client_key)
     typer.echo(f"running: {', '.join(running)}")

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from emostream.engines.errors import ConfigError, EmostreamError
-from emostream.streamer.commands.subscription import ClientKey, Endpoint, ServerKey, StreamName
-from emostream.streamer.events import DEFAULT_ENDPOINT
+from emostream.streamer.commands.options import ClientKey, Endpoint, ServerKey, StreamName
+from emostream.streamer.protocol.events import DEFAULT_ENDPOINT
 
 __all__ = ["listen"]
 
@@ -35,7 +35,7 @@ def listen(
     client_key: ClientKey = None,
 ) -> None:
     """Print the events that an emostream publishes."""
-    from emostream.streamer.commands.listening import listen as listen_to
+    from emostream.streamer.client.print_events import listen as listen_to
 
     if cursor is not None and not (replay or replay_from):
         raise ConfigError("--cursor gets events again that came meanwhile; give --replay too")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emostream.engines.starter import STARTER
-from emostream.streamer.commands.recognition import BundlePath, EngineName, FaceModel, Force, PrecisionName
+from emostream.streamer.commands.options import BundlePath, EngineName, FaceModel, Force, PrecisionName
 
 __all__ = ["review"]
 
@@ -30,8 +30,8 @@ def review(
 
     An earlier report is replaced, another file only with --force.
     """
-    from emostream.streamer.commands.reviewing import review as review_recording
-    from emostream.streamer.recorded.clip import ClipOptions
+    from emostream.streamer.offline import ClipOptions
+    from emostream.streamer.review.run import review as review_recording
 
     options = ClipOptions(bundle=bundle, engine=engine, precision=precision, face_model=face_model)
     review_recording(source, output, options, force=force, show=open_it)

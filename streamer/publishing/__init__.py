@@ -1,1 +1,1 @@
-"""What leaves a session: events on sockets, their replay, and files."""
+"""Events on sockets, and their replay."""

@@ -9,7 +9,7 @@ import zmq
 
 from emostream.engines.errors import ConfigError, PublishError
 from emostream.streamer.address import is_loopback
-from emostream.streamer.events import port_in_range
+from emostream.streamer.protocol.events import port_in_range
 
 __all__ = ["bind", "check_reach"]
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 
 import msgspec
 
-from emostream.streamer.events import EmotionEvent, Event, LatencyQuantiles, StatusEvent, check_stream_name
+from emostream.streamer.protocol.events import EmotionEvent, Event, LatencyQuantiles, StatusEvent, check_stream_name
 
 __all__ = ["LATENCIES_KEPT", "LATENCY_BOUNDS_MS", "Channel", "Waiting"]
 

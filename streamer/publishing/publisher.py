@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 import zmq
 
 from emostream.engines.errors import PublishError
-from emostream.streamer.events import Event, StatusEvent, encode, topic
-from emostream.streamer.keys import ServerKeys
+from emostream.streamer.outputs.choose import output_to
+from emostream.streamer.protocol.events import Event, StatusEvent, encode, topic
+from emostream.streamer.protocol.keys import ServerKeys
 from emostream.streamer.publishing.binding import bind, check_reach
 from emostream.streamer.publishing.channel import Channel, Waiting
 from emostream.streamer.publishing.connection_guard import ConnectionGuard
-from emostream.streamer.publishing.event_store import EventStore
-from emostream.streamer.publishing.output import output_to
-from emostream.streamer.publishing.replay import ReplayServer
+from emostream.streamer.publishing.replay import EventStore, ReplayServer
 
 if TYPE_CHECKING:
     from zmq.auth.thread import ThreadAuthenticator

@@ -1,19 +1,22 @@
-"""`recording.json`: what a recording says of itself, so that it can be understood without whoever made it."""
+"""The folder of a recording and its `recording.json`, which says what the recording is."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields
 from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from emostream.engines.bundle import Bundle
+from emostream.engines.errors import PublishError
 from emostream.engines.files import replace_file
 from emostream.engines.redaction import redacted
 from emostream.streamer.config import Config, StreamConfig
-from emostream.streamer.events import BundleInfo, EngineInfo
+from emostream.streamer.protocol.events import BundleInfo, EngineInfo
 
 __all__ = [
     "FILE_NAME",
@@ -23,6 +26,7 @@ __all__ = [
     "MediaDescription",
     "StreamDescription",
     "bundle_used",
+    "make_folder",
     "options_of",
     "utc",
     "write_description",
@@ -35,6 +39,8 @@ _TIMES = (
     "Unix seconds are those of capture. media_time is in seconds of the stream's own axis, and the end of a segment of "
     "0.655 s; the axis of the media file of the same stream is this one: media_time 12.3 is at 12.3 s of the file."
 )
+
+_MODE = 0o700  # what a face and a voice show is for whoever recorded it, until they say otherwise
 
 
 class MediaDescription(msgspec.Struct, kw_only=True):
@@ -151,3 +157,31 @@ def write_description(folder: Path, description: Description) -> None:
     """
     text = msgspec.json.format(msgspec.json.encode(description), indent=2)
     replace_file(folder / FILE_NAME, lambda stream: stream.write(text + b"\n"))
+
+
+def make_folder(parent: Path, started_at: float) -> Path:
+    """Make the folder of a recording, named after its beginning, as in `20261128T074205Z`.
+
+    Args:
+        parent: made where it is missing.
+        started_at: Unix time in seconds.
+
+    Raises:
+        PublishError: it can't be made.
+    """
+    name = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started_at))
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in count(2):
+            folder = parent / name
+            try:
+                folder.mkdir(mode=_MODE)
+                return folder
+            except FileExistsError:  # another session of this second
+                name = f"{name[:16]}-{number}"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise PublishError(
+            f"can't record into {parent}: {reason}; choose a folder that you may write to with --record"
+        ) from None
+    raise AssertionError("counting never ends")

@@ -21,15 +21,15 @@ from pathlib import Path
 from typing import Protocol
 
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.events import EmotionEvent, SourceState
-from emostream.streamer.recorded.cells import MARGIN_SECONDS, caption, cell
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.eventlog.timeline import MARGIN_SECONDS, caption, cell
+from emostream.streamer.pipeline.clock import RecordedClock, StreamClock
+from emostream.streamer.protocol.events import EmotionEvent, SourceState
 from emostream.streamer.recording.description import MediaDescription
 from emostream.streamer.recording.media_file import MediaFile
 from emostream.streamer.recording.media_queue import Item, MediaQueue, PlacedSound
-from emostream.streamer.stages.clock import RecordedClock, StreamClock
 from emostream.streamer.threads import OwnedThread, yield_to_others
 
 __all__ = ["MediaRecorder", "Recorded"]

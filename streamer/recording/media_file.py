@@ -19,8 +19,8 @@ import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from emostream.engines.frontend.settings import SAMPLE_RATE
-from emostream.engines.media.picture import even_sided, fitted, picture_codec
+from emostream.engines.media.video import even_sided, fitted, picture_codec
+from emostream.engines.settings import SAMPLE_RATE
 
 __all__ = ["MediaFile"]
 

@@ -13,9 +13,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.events import EmotionEvent
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.protocol.events import EmotionEvent
 
 __all__ = ["Item", "MediaQueue", "PlacedSound"]
 

@@ -26,22 +26,22 @@ from typing_extensions import Self
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError, PublishError
 from emostream.streamer.config import Config
-from emostream.streamer.events import EmotionEvent, Event, StatusEvent, encode
-from emostream.streamer.publishing.jsonlines import JsonLinesWriter
-from emostream.streamer.publishing.parquet import ParquetWriter
+from emostream.streamer.outputs.jsonlines import JsonLinesWriter
+from emostream.streamer.outputs.parquet import ParquetWriter
+from emostream.streamer.pipeline.stream import Stream
+from emostream.streamer.protocol.events import EmotionEvent, Event, StatusEvent, encode
 from emostream.streamer.recording.description import (
     FILE_NAME,
     Description,
     MediaDescription,
     StreamDescription,
     bundle_used,
+    make_folder,
     options_of,
     utc,
     write_description,
 )
-from emostream.streamer.recording.folder import make_folder
 from emostream.streamer.recording.media import MediaRecorder
-from emostream.streamer.stream import Stream
 
 __all__ = ["EVENTS_FILE", "Recording"]
 

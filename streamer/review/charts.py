@@ -10,12 +10,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from emostream.streamer.recorded.cells import SHIFT_SECONDS
-from emostream.streamer.recorded.timeline import Span
-from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, Span
+from emostream.streamer.review.columns import Bins, TakeColumns
 from emostream.streamer.review.figures import clock, latency_quantiles
 from emostream.streamer.review.lanes import Lane, band_lane, colour_class, flag_lane, label_lane, span_lane, ticks
-from emostream.streamer.review.thinning import Bins
 
 __all__ = ["Chart", "Table", "apart_chart", "latency_chart", "recognised_chart"]
 

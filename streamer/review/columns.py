@@ -1,18 +1,20 @@
-"""The events of one take as columns of numbers, since those of a day must fit into the memory."""
+"""The events of one take as columns of numbers, which fit into memory for a whole day, and thinned for charts."""
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from emostream.streamer.events import Dropped, UtteranceEvent
-from emostream.streamer.recorded.cells import cell
-from emostream.streamer.recorded.events_file import SegmentOrUtterance
+from emostream.streamer.eventlog.reader import SegmentOrUtterance
+from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, cell
+from emostream.streamer.protocol.events import Dropped, UtteranceEvent
 
-__all__ = ["REASONS", "TakeColumns", "Turn"]
+__all__ = ["REASONS", "Band", "Bins", "TakeColumns", "Turn"]
 
 REASONS = ("no_face", "no_voice", "source_lost", "off")
 """A modality that is there has the code -1, others their place in here."""
@@ -20,6 +22,10 @@ REASONS = ("no_face", "no_voice", "source_lost", "off")
 _NONE = float("nan")
 _MOST_LATENCY_MS = 1e6  # what says more is damaged
 _MOST_LABELS = 100  # as many as a bundle may have
+
+_MOST = 900
+
+Floats = npt.NDArray[np.float64]
 
 
 class Turn:
@@ -192,3 +198,65 @@ def _floats(values: array[float]) -> npt.NDArray[np.float32]:
 
 def _codes(values: array[int]) -> npt.NDArray[np.int8]:
     return np.frombuffer(values, np.int8) if values else np.zeros(0, np.int8)
+
+
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Values by column, [columns] each; NaN where a column has none."""
+
+    low: Floats
+    high: Floats
+    mean: Floats
+
+
+class Bins:
+    """Columns of equal length over a take. One column a segment where there is room for it.
+
+    Attributes:
+        count: how many there are.
+        width_s: seconds that one stands for.
+        places: the column of each segment, [n].
+        filled: how many segments each holds, [columns].
+    """
+
+    def __init__(self, middles: npt.NDArray[np.float64], length_s: float) -> None:
+        """Share `length_s` seconds out; `middles` are the segments', in seconds."""
+        self.count = max(1, min(_MOST, math.ceil(length_s / SHIFT_SECONDS - 1e-6)))
+        self.width_s = max(length_s, SHIFT_SECONDS) / self.count
+        if self.count < _MOST:
+            self.width_s = SHIFT_SECONDS
+        self.places = np.clip((middles / self.width_s).astype(np.int64), 0, self.count - 1)
+        self.filled = np.bincount(self.places, minlength=self.count)
+
+    @property
+    def thinned(self) -> bool:
+        """Whether a column stands for more than one segment."""
+        return bool(self.filled.max(initial=0) > 1)
+
+    def band(self, values: npt.NDArray[np.float32]) -> Band:
+        """Thin values [n], of which some may be NaN."""
+        there = ~np.isnan(values)
+        places, kept = self.places[there], values[there].astype(np.float64)
+        low, high = np.full(self.count, np.inf), np.full(self.count, -np.inf)
+        np.minimum.at(low, places, kept)
+        np.maximum.at(high, places, kept)
+        counts = np.bincount(places, minlength=self.count)
+        sums = np.bincount(places, weights=kept, minlength=self.count)
+        empty = counts == 0
+        low[empty] = high[empty] = np.nan
+        mean = np.divide(sums, counts, out=np.full(self.count, np.nan), where=~empty)
+        return Band(low, high, mean)
+
+    def most_frequent(self, codes: npt.NDArray[np.int8], kinds: int) -> npt.NDArray[np.int64]:
+        """The code that each column has most of, the lower one where two tie; -1 where it has none above -1."""
+        counts = np.zeros((kinds, self.count), np.int64)
+        there = codes >= 0
+        np.add.at(counts, (codes[there], self.places[there]), 1)
+        best = counts.argmax(axis=0) if kinds else np.zeros(self.count, np.int64)
+        return np.where(counts.sum(axis=0) > 0, best, -1)
+
+    def share(self, flags: npt.NDArray[np.bool_]) -> Floats:
+        """Share of each column's segments that have a flag, [columns]; NaN where it has no segment."""
+        counts = np.bincount(self.places[flags], minlength=self.count)
+        share: Floats = np.divide(counts, self.filled, out=np.full(self.count, np.nan), where=self.filled > 0)
+        return share

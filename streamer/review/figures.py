@@ -1,20 +1,24 @@
-"""The figures of a take, as rows of a table."""
+"""The figures of a take, as rows of a table, and where the face, the voice, a source or events are missing."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from emostream.streamer.recorded.cells import SHIFT_SECONDS
-from emostream.streamer.review.columns import TakeColumns
-from emostream.streamer.review.gaps import Gaps
+from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, cell
+from emostream.streamer.review.columns import REASONS, TakeColumns
 
-__all__ = ["Row", "clock", "label_rows", "latency_quantiles", "summary_rows"]
+__all__ = ["Gap", "Gaps", "Row", "clock", "find_gaps", "label_rows", "latency_quantiles", "summary_rows"]
 
 _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+_SHORTEST_S = 1.0  # a shorter one is counted, not listed
+_LISTED = 50
 
 
 class Row(NamedTuple):
@@ -86,3 +90,64 @@ def _spoken(take: TakeColumns) -> str:
 
 def _share(flags: npt.NDArray[np.bool_]) -> str:
     return f"{100 * flags.mean():.1f} %" if flags.size else "-"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of the stream without something; its numbers are seconds."""
+
+    what: str
+    start: float
+    length: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """All of a take.
+
+    Attributes:
+        totals: by what is missing: how often, and for how many seconds altogether.
+        listed: the longest ones, in order of time.
+        left_out: how many are not listed.
+    """
+
+    totals: dict[str, tuple[int, float]]
+    listed: list[Gap]
+    left_out: int
+
+
+def find_gaps(take: TakeColumns) -> Gaps:
+    """The gaps of a take."""
+    found: list[Gap] = []
+    starts = take.ends + cell(0.0)[0]
+    for what, codes in (("face", take.face_reasons), ("voice", take.voice_reasons)):
+        source = "camera" if what == "face" else "microphone"
+        for code, name in (
+            (REASONS.index(f"no_{what}"), f"no {what}"),
+            (REASONS.index("source_lost"), f"{source} lost"),
+        ):
+            found += [Gap(name, start, length) for start, length in _runs(starts, codes == code)]
+    found += [Gap("events missing", max(0.0, t), 0.0, f"{count} numbers") for t, count in take.missing]
+    totals: dict[str, tuple[int, float]] = {}
+    for gap in found:
+        times, seconds = totals.get(gap.what, (0, 0.0))
+        totals[gap.what] = times + 1, seconds + gap.length
+    long = [gap for gap in found if gap.length >= _SHORTEST_S or gap.note]
+    longest = sorted(long, key=lambda gap: (not gap.note, -gap.length))[:_LISTED]
+    return Gaps(totals, sorted(longest, key=lambda gap: gap.start), len(found) - len(longest))
+
+
+def _runs(starts: npt.NDArray[np.float64], there: npt.NDArray[np.bool_]) -> list[tuple[float, float]]:
+    """Start and length of each stretch of neighbouring segments, in seconds."""
+    if not there.any():
+        return []
+    apart = np.diff(starts) > 1.5 * SHIFT_SECONDS
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], there.astype(np.int8), [0]])))
+    runs = []
+    for first, stop in edges.reshape(-1, 2):
+        inner = [first, *(first + 1 + np.flatnonzero(apart[first : stop - 1])), stop]
+        for begin, end in pairwise(inner):
+            start = float(starts[begin])
+            runs.append((max(0.0, start), float(starts[end - 1]) + SHIFT_SECONDS - max(0.0, start)))
+    return runs

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from emostream.engines.recognizer import Recognizer
-from emostream.streamer.recorded.clip import ClipOptions, Found, recognise
+from emostream.streamer.offline import ClipOptions, Found, recognise
 from emostream.streamer.review.columns import TakeColumns
 
 __all__ = ["BothHeads", "ask_heads", "heads_of"]

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
-from emostream.streamer.recorded.timeline import Span
+from emostream.streamer.eventlog.timeline import Span
+from emostream.streamer.review.columns import Band, Bins
 from emostream.streamer.review.figures import clock
-from emostream.streamer.review.thinning import Band, Bins
 
 __all__ = ["COLOURS", "Lane", "band_lane", "colour_class", "flag_lane", "label_lane", "span_lane", "ticks"]
 

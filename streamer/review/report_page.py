@@ -12,13 +12,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from emostream.streamer.colours import colours_of
-from emostream.streamer.recorded.cells import MARGIN_SECONDS
+from emostream.streamer.eventlog.timeline import MARGIN_SECONDS
 from emostream.streamer.review.charts import Chart, apart_chart, latency_chart, recognised_chart
-from emostream.streamer.review.columns import TakeColumns, Turn
-from emostream.streamer.review.figures import Row, clock, label_rows, summary_rows
-from emostream.streamer.review.gaps import Gaps, find_gaps
+from emostream.streamer.review.columns import Bins, TakeColumns, Turn
+from emostream.streamer.review.figures import Gaps, Row, clock, find_gaps, label_rows, summary_rows
 from emostream.streamer.review.lanes import COLOURS
-from emostream.streamer.review.thinning import Bins
 
 __all__ = ["GENERATOR", "Report", "render"]
 

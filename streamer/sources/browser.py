@@ -16,13 +16,11 @@ from typing_extensions import Self
 
 from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
-from emostream.engines.media.jpeg import jpeg_size
-from emostream.engines.media.video import VideoFrame
+from emostream.engines.media.video import VideoFrame, jpeg_size
 from emostream.streamer.queues import Inlet
 from emostream.streamer.sources.base import LiveSource, Outlets, Playback
 from emostream.streamer.sources.block_ring import RawBlock
-from emostream.streamer.sources.running_minimum import RunningMinimum
-from emostream.streamer.sources.stamping import BlockStamper
+from emostream.streamer.sources.timestamps import BlockStamper, RunningMinimum
 
 __all__ = ["Browser", "Doorway", "Guest", "SentPicture", "SentSound"]
 

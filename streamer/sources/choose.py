@@ -17,9 +17,9 @@ from emostream.streamer.config import BROWSER, StreamConfig
 from emostream.streamer.sources.base import Source
 from emostream.streamer.sources.browser import Browser, Doorway
 from emostream.streamer.sources.camera import Camera
+from emostream.streamer.sources.file import Recording
 from emostream.streamer.sources.microphone import Microphone
 from emostream.streamer.sources.network_stream import NetworkStream
-from emostream.streamer.sources.recording import Recording
 
 __all__ = ["Chosen", "choose", "open_sources"]
 

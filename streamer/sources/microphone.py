@@ -16,14 +16,14 @@ from typing_extensions import Self
 from emostream.engines.errors import SourceError
 from emostream.streamer.sources.base import LiveSource, Outlets, Playback
 from emostream.streamer.sources.block_ring import BlockRing, RawBlock
-from emostream.streamer.sources.stamping import BlockStamper
+from emostream.streamer.sources.timestamps import BlockStamper
 
 __all__ = ["Microphone"]
 
 # Not `-m`, which would look for modules in the working directory first.
 _CAPTURE = (
     "import sys; sys.path[:] = filter(None, sys.path); "
-    "from emostream.streamer.sources.capture import main; main(*sys.argv[1:])"
+    "from emostream.streamer.sources.microphone_process import main; main(*sys.argv[1:])"
 )
 _ANSWER_S = 10.0  # sound servers start on demand
 _END_S = 0.5

@@ -22,7 +22,7 @@ from emostream.engines.media.video import VideoFrame, VideoUnpacker
 from emostream.engines.redaction import redacted
 from emostream.streamer.queues import Pause
 from emostream.streamer.sources.base import LiveSource, Outlet, Outlets, Playback
-from emostream.streamer.sources.running_minimum import RunningMinimum
+from emostream.streamer.sources.timestamps import RunningMinimum
 
 __all__ = ["ArrivalClock", "NetworkStream"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from emostream.streamer.sources.browser import Doorway
 from emostream.streamer.web.access import PROTOCOL, Access, Application, Guard
@@ -17,11 +19,32 @@ from emostream.streamer.web.audience import Audience
 from emostream.streamer.web.feeding import feed
 from emostream.streamer.web.viewer import Viewer
 
-__all__ = ["application"]
+__all__ = ["PATIENCE_S", "Connection", "application"]
+
+_MOST = 256  # each is an open file, of which the sources need some too
+PATIENCE_S = 5.0  # for the whole head of the first request, and before it for TLS
 
 _FILES = Path(__file__).parent / "static"
 _MOST_VIEWERS = 32
 _FULL = 4503  # private use
+
+
+class Connection(H11Protocol):
+    """HTTP/1.1 until it becomes a WebSocket."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, or refuse where there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > _MOST:
+            transport.abort()
+        else:
+            self.loop.call_later(PATIENCE_S, self._let_go)
+
+    def _let_go(self) -> None:
+        """End a connection that has asked for nothing; one that has become a WebSocket is no longer counted here."""
+        request: object = self.cycle  # declared as one, but None before the first
+        if self in self.connections and request is None:
+            self.transport.close()
 
 
 def application(

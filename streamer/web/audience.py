@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Protocol
 
-from emostream.streamer.events import Event, StatusEvent, encode
+from emostream.streamer.protocol.events import Event, StatusEvent, encode
 from emostream.streamer.web.scene import Scene
 
 __all__ = ["Audience", "Listener"]

@@ -23,16 +23,14 @@ from emostream.engines.bundle import Manifest
 from emostream.engines.errors import ConfigError
 from emostream.streamer.address import Address, is_loopback
 from emostream.streamer.colours import colours_of
-from emostream.streamer.events import Event
 from emostream.streamer.logs import AS_IT_IS
-from emostream.streamer.stream import Stream
+from emostream.streamer.pipeline.stream import Stream
+from emostream.streamer.protocol.events import Event
 from emostream.streamer.threads import yield_to_others
-from emostream.streamer.web.access import Access
-from emostream.streamer.web.app import application
+from emostream.streamer.web.access import Access, stored_token
+from emostream.streamer.web.app import PATIENCE_S, Connection, application
 from emostream.streamer.web.audience import Audience
-from emostream.streamer.web.connection import PATIENCE_S, Connection
 from emostream.streamer.web.scene import Scene
-from emostream.streamer.web.token import stored_token
 
 __all__ = ["Certificate", "Kept", "LivePage"]
 

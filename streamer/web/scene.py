@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.stream import Stream
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.pipeline.stream import Stream
 
 __all__ = ["Picture", "Scene"]
 

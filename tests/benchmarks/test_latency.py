@@ -16,7 +16,7 @@ from benchmarks.latency_report import LATENCY_STAGES, problems
 from benchmarks.session import Arrival, Sample, Session
 from benchmarks.tables import Summary, quantile
 from emostream.engines.frontend.grid import segment_count
-from emostream.streamer import events
+from emostream.streamer.protocol import events
 from tests.media_files import write_media
 
 ROOT = Path(__file__).parents[2]

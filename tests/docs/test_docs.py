@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from emostream.streamer.cli import app as emostream
-from emostream.streamer.events import json_schema
+from emostream.streamer.protocol.events import json_schema
 from emostream.trainer.cli import app as emostream_train
 from tests.docs.site import Page, dead_links, is_elsewhere, read_site, urls_in_styles
 

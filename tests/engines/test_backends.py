@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from emostream.engines.backends import choose
-from emostream.engines.backends.base import Batch
 from emostream.engines.backends.choose import choose_engine
-from emostream.engines.backends.cuda import Gpu
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
-from emostream.engines.backends.openvino import OpenVinoEngine, _reason
+from emostream.engines.backends.openvino.engine import OpenVinoEngine, _reason
+from emostream.engines.backends.tensorrt.cuda import Gpu
+from emostream.engines.backends.tensorrt.flavour import Flavour
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.flavour import Flavour
+from emostream.engines.engine import Batch
 from emostream.engines.errors import ConfigError, EngineError
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.recognizer import Recognizer
@@ -241,9 +241,9 @@ def watch(event, args):
         raise PermissionError(event)
 
 sys.addaudithook(watch)
-from emostream.engines.backends.openvino import OpenVinoEngine
+from emostream.engines.backends.openvino.engine import OpenVinoEngine
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.flavour import Flavour
+from emostream.engines.backends.tensorrt.flavour import Flavour
 
 with OpenVinoEngine(Bundle.load(sys.argv[1])):
     os.write(1, b"loaded\\n")

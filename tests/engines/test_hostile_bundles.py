@@ -17,10 +17,10 @@ import pytest
 from onnx import AttributeProto, ModelProto, TensorProto, helper, numpy_helper
 
 from benchmarks.fuzz.seeds import tiny_bundle, tiny_network, zipped
-from emostream.engines.backends.base import Batch
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
-from emostream.engines.backends.openvino import OpenVinoEngine
+from emostream.engines.backends.openvino.engine import OpenVinoEngine
 from emostream.engines.bundle import Bundle, Manifest, write_manifest
+from emostream.engines.engine import Batch
 from emostream.engines.errors import BundleError, EngineError
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.recognizer import Recognizer

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from emostream.engines.frontend import logmel
-from emostream.engines.frontend.settings import SEGMENT_SAMPLES
+from emostream.engines.settings import SEGMENT_SAMPLES
 
 
 @pytest.mark.parametrize("level", [1e-4, 1e-2, 1.0])

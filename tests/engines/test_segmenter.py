@@ -11,7 +11,7 @@ from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.frontend.grid import segment_count, segment_end
 from emostream.engines.frontend.logmel import mel_input
 from emostream.engines.frontend.segmenter import Segmenter
-from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
 
 
 def crop(value: int) -> np.ndarray:

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from emostream.engines.backends import tensorrt
-from emostream.engines.backends.base import Batch, Embeddings
-from emostream.engines.backends.cuda import Gpu, find_gpu
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
-from emostream.engines.backends.tensorrt import TensorRTEngine
+from emostream.engines.backends.tensorrt import engine as tensorrt
+from emostream.engines.backends.tensorrt.cuda import Gpu, find_gpu
+from emostream.engines.backends.tensorrt.engine import TensorRTEngine
+from emostream.engines.backends.tensorrt.flavour import Flavour, find_flavour, refuse_gpu
+from emostream.engines.backends.tensorrt.fp16 import to_fp16
+from emostream.engines.backends.tensorrt.numerics import Fp16OnnxRuntimeEngine
+from emostream.engines.backends.tensorrt.plans import Plan
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.flavour import Flavour, find_flavour, refuse_gpu
-from emostream.engines.compile.fp16 import to_fp16
-from emostream.engines.compile.numerics import Fp16OnnxRuntimeEngine
-from emostream.engines.compile.plans import Plan
+from emostream.engines.engine import Batch, Embeddings
 from emostream.engines.errors import EngineError
-from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH
 from emostream.engines.starter import STARTER
 from emostream.engines.tensors import NETWORK_ROLES
 from tests.engines.fake_gpu import FakeCuda, FakeTensorRT

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from emostream.streamer.events import EmotionEvent, UtteranceEvent
+from emostream.streamer.protocol.events import EmotionEvent, UtteranceEvent
 from emostream.streamer.publishing.publisher import Publisher
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emostream.streamer.events import decode
+from emostream.streamer.protocol.events import decode
 from emostream.trainer.actors.clip import Line, write_clip
 from tests.examples.broadcast import Result
 from tests.streamer.running import run

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from emostream.streamer.events import EmotionEvent
+from emostream.streamer.protocol.events import EmotionEvent
 from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, running
 
 LAMP = EXAMPLES / "lamp.py"

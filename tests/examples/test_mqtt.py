@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from emostream.streamer.events import EmotionEvent, encode
+from emostream.streamer.protocol.events import EmotionEvent, encode
 from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, running
 from tests.programs import needed
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from emostream.streamer.events import EmotionEvent, UtteranceEvent, encode
-from emostream.streamer.publishing.parquet import ParquetWriter
+from emostream.streamer.outputs.parquet import ParquetWriter
+from emostream.streamer.protocol.events import EmotionEvent, UtteranceEvent, encode
 from tests.examples.broadcast import EXAMPLES, Broadcast, Result
 
 nbformat = pytest.importorskip("nbformat", reason="needs nbclient and ipykernel")

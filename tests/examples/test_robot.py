@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from itertools import groupby
 
-from emostream.streamer.events import EmotionEvent
+from emostream.streamer.protocol.events import EmotionEvent
 from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, running
 
 GESTURES = {"joy": "wave", "sadness": "lean closer", "anger": "step back", "fear": "step back", "surprise": "look up"}

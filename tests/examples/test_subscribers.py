@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from emostream.streamer.events import UtteranceEvent
+from emostream.streamer.protocol.events import UtteranceEvent
 from tests.examples.broadcast import EXAMPLES, Broadcast, Result, contiguous, running
 from tests.programs import needed
 from tests.streamer.replaying import LeakyPublisher, emotion

@@ -10,9 +10,8 @@ import psutil
 import zmq
 from msgspec.structs import replace
 
-from emostream.streamer.events import EmotionEvent, StatusEvent, encode, topic
-from emostream.streamer.publishing.event_store import EVENTS_KEPT, EventStore
-from emostream.streamer.publishing.replay import ReplayServer
+from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, encode, topic
+from emostream.streamer.publishing.replay import EVENTS_KEPT, EventStore, ReplayServer
 from tests.streamer.samples import EMOTION, STATUS
 
 LOOPBACK = "tcp://127.0.0.1:*"

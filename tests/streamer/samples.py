@@ -1,6 +1,6 @@
 """Plain events to start from; `msgspec.structs.replace` changes what a test is about."""
 
-from emostream.streamer.events import (
+from emostream.streamer.protocol.events import (
     Dropped,
     EmotionEvent,
     Levels,

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError
 from emostream.streamer.bridges.osc import OscBridge
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import EmotionEvent, Pools, UtteranceEvent, UtteranceRef
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, Pools, UtteranceEvent, UtteranceRef
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
 

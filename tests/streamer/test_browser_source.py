@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from emostream.engines.media.jpeg import jpeg_size
+from emostream.engines.media.video import jpeg_size
 from tests.streamer.paging import served, watch
 from tests.streamer.running import demo_clip, emotions, events_of
 

@@ -15,13 +15,8 @@ import zmq
 from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError, EventError
-from emostream.streamer.client import Gap, SessionStarted, Subscriber
-from emostream.streamer.events import (
-    EmotionEvent,
-    StatusEvent,
-    encode,
-    topic,
-)
+from emostream.streamer.client.subscriber import Gap, SessionStarted, Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, encode, topic
 from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION, STATUS
 
@@ -316,7 +311,7 @@ def test_a_given_context_is_used_and_left_open(bare):
 def test_the_client_loads_little():
     code = """
 import sys
-from emostream.streamer.client import Subscriber
+from emostream.streamer.client.subscriber import Subscriber
 heavy = {"numpy", "cv2", "torch", "av", "openvino", "onnxruntime", "sounddevice", "typer", "rich"}
 print(sorted(heavy & sys.modules.keys()), sorted(name for name in sys.modules if name.startswith("emostream.engines.")))
 """

@@ -7,9 +7,9 @@ import pytest
 
 from emostream.engines.frontend.placement import AudioPlacer
 from emostream.engines.frontend.segmenter import Segmenter
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock
-from emostream.streamer.stages.clock import LiveClock, RecordedClock
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.pipeline.clock import LiveClock, RecordedClock
 
 BLOCK = 320
 

@@ -16,13 +16,12 @@ import pytest
 from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import EmotionEvent, StatusEvent
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, StatusEvent
 from emostream.streamer.queues import Inlet
 from emostream.streamer.sources.base import LiveSource, Outlets, Playback
-from emostream.streamer.sources.keeper import Keeper, pauses
 from emostream.streamer.sources.network_stream import NetworkStream
-from emostream.streamer.sources.tap import STALE_S, Tap
+from emostream.streamer.sources.reconnect import STALE_S, Keeper, Tap, pauses
 from emostream.streamer.threads import OwnedThread
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, portrait
@@ -192,7 +191,7 @@ def test_a_source_that_comes_and_goes_is_said_once(kept):
     "the try is given up after 20 s and another one made",
 )
 def test_a_try_that_hangs_is_survived(kept, monkeypatch):
-    monkeypatch.setattr("emostream.streamer.sources.keeper._OPEN_S", 0.3)
+    monkeypatch.setattr("emostream.streamer.sources.reconnect._OPEN_S", 0.3)
     kept.device.manner = "gone"
     kept.until(lambda: len(kept.states) == 2)
     kept.device.manner = "hangs while opening"
@@ -220,7 +219,7 @@ def test_sound_that_stops_alone_is_said_but_does_not_end_the_pictures(kept):
 
 def test_a_calm_scene_is_no_loss_where_pictures_are_coded_by_what_changes(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("emostream.streamer.sources.tap.time.monotonic", lambda: now)
+    monkeypatch.setattr("emostream.streamer.sources.reconnect.time.monotonic", lambda: now)
     tap = Tap(Inlet("frames", 100, "drop_oldest"), lambda state: None)
     valve = tap.begin(repeats=True, first_s=6.0)
     for _ in range(5):
@@ -251,7 +250,7 @@ def test_pauses_grow_up_to_a_bound():
 
 def test_a_picture_that_differs_in_one_pixel_is_new(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("emostream.streamer.sources.tap.time.monotonic", lambda: now)
+    monkeypatch.setattr("emostream.streamer.sources.reconnect.time.monotonic", lambda: now)
     tap = Tap(Inlet("frames", 100, "drop_oldest"), lambda state: None)
     valve = tap.begin(repeats=False, first_s=6.0)
     image = np.full((64, 64, 3), 90, np.uint8)

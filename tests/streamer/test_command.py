@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import zmq
 
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import EmotionEvent, StatusEvent, UtteranceEvent
-from emostream.streamer.replay_protocol import replay_endpoint
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, UtteranceEvent
+from emostream.streamer.protocol.replay import replay_endpoint
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 

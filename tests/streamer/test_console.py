@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from emostream.streamer.events import Dropped, EmotionEvent, Modalities, Reasons
-from emostream.streamer.showing import console
-from emostream.streamer.showing.console import Console, describe_scene
-from emostream.streamer.stages.meters import Levels, Meters
+from emostream.streamer.pipeline.meters import Levels, Meters
+from emostream.streamer.protocol.events import Dropped, EmotionEvent, Modalities, Reasons
+from emostream.streamer.terminal import console
+from emostream.streamer.terminal.console import Console, describe_scene
 
 RUNNING = {"audio": "running", "video": "running"}
 

@@ -20,7 +20,7 @@ from emostream.engines.media.container import Contents
 from emostream.engines.starter import STARTER
 from emostream.streamer.config import Config, StreamConfig
 from emostream.streamer.config_file import read_config_file
-from emostream.streamer.pipeline import Pipeline
+from emostream.streamer.pipeline.pipeline import Pipeline
 from emostream.streamer.sources.network_stream import NetworkStream
 from tests.media_files import write_media
 from tests.streamer.running import run

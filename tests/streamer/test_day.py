@@ -18,17 +18,17 @@ import pytest
 from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.frontend.placement import AudioPlacer
 from emostream.engines.frontend.segmenter import Segmenter
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.pipeline import segmenting
+from emostream.streamer.pipeline.clock import LiveClock
+from emostream.streamer.pipeline.meters import Meters
+from emostream.streamer.pipeline.segmenting import Segmenting, SegmentingOptions
+from emostream.streamer.pipeline.stream_queues import Inlets
 from emostream.streamer.queues import Inlet
 from emostream.streamer.sources.block_ring import RawBlock
 from emostream.streamer.sources.network_stream import ArrivalClock
-from emostream.streamer.sources.stamping import BlockStamper
-from emostream.streamer.stages import segmenting
-from emostream.streamer.stages.clock import LiveClock
-from emostream.streamer.stages.inlets import Inlets
-from emostream.streamer.stages.meters import Meters
-from emostream.streamer.stages.segmenting import Segmenting, SegmentingOptions
+from emostream.streamer.sources.timestamps import BlockStamper
 
 BEGUN = 5000.0  # true time of the first sample
 BLOCK = 320

@@ -20,13 +20,11 @@ import pytest
 from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.checking import hints
-from emostream.streamer.checking.senses import Hearing, Sight
-from emostream.streamer.checking.thumbnail import thumbnail
-from emostream.streamer.checking.trial import Trial
-from emostream.streamer.checking.words import hearing_line, level_meter, sight_line
-from emostream.streamer.showing.console import light_word, sound_word
+from emostream.streamer.devices import hints
+from emostream.streamer.devices.probes import Hearing, Sight, Trial
+from emostream.streamer.devices.report import hearing_line, level_meter, sight_line, thumbnail
 from emostream.streamer.sources.base import LiveSource
+from emostream.streamer.terminal.console import light_word, sound_word
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, portrait, run
 
@@ -52,7 +50,7 @@ def cameras(**named: object) -> str:
     listed = [(str(n), name) for n, name in enumerate(named)]
     files = [str(file) for file in named.values()]
     return (
-        "import emostream.streamer.sources.camera as c, emostream.streamer.commands.device_check as d; import time\n"
+        "import emostream.streamer.sources.camera as c, emostream.streamer.devices.check as d; import time\n"
         f"d.list_cameras, d.list_microphones = lambda: {listed!r}, lambda: []\n"
         "class Paced(c.cv2.VideoCapture):\n"
         "    def grab(self): time.sleep(1 / 25); return super().grab()\n"
@@ -267,9 +265,9 @@ class Stuck(LiveSource):
     ],
 )
 def test_a_device_that_is_stuck_holds_nobody(monkeypatch, where, failure):
-    monkeypatch.setattr("emostream.streamer.checking.trial._OPEN_S", 0.2)
-    monkeypatch.setattr("emostream.streamer.checking.trial._FIRST_S", 0.2)
-    monkeypatch.setattr("emostream.streamer.checking.trial._CLOSE_S", 0.1)
+    monkeypatch.setattr("emostream.streamer.devices.probes._OPEN_S", 0.2)
+    monkeypatch.setattr("emostream.streamer.devices.probes._FIRST_S", 0.2)
+    monkeypatch.setattr("emostream.streamer.devices.probes._CLOSE_S", 0.1)
     source = Stuck(where)
     trial = Trial(source, Sight())
     trial.start()

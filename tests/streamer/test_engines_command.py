@@ -77,7 +77,7 @@ def test_a_wrong_option_is_refused_in_one_line(tmp_path: Path, arguments: tuple[
 
 def test_a_session_loads_nothing_that_only_compiling_needs() -> None:
     code = (
-        "import sys, emostream.streamer.cli, emostream.streamer.pipeline, emostream.engines.backends.choose; "
+        "import sys, emostream.streamer.cli, emostream.streamer.pipeline.pipeline, emostream.engines.backends.choose; "
         "sys.exit(bool({'onnx', 'torch', 'tensorrt_rtx', 'cuda'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

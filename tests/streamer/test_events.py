@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emostream.engines.errors import ConfigError, EventError
-from emostream.streamer.events import (
+from emostream.streamer.protocol.events import (
     BundleInfo,
     Dropped,
     EmotionEvent,
@@ -154,7 +154,7 @@ def in_one_order(schema):
 
 
 def test_the_schema_file_is_the_schema_of_the_classes():
-    file = resources.files("streamer").joinpath("schema/event.v1.schema.json")
+    file = resources.files("emostream.streamer.protocol").joinpath("schema/event.v1.schema.json")
     assert in_one_order(json.loads(file.read_text(encoding="utf-8"))) == in_one_order(json_schema()), (
         "the events have changed: write json.dumps(json_schema(), indent=2) and a line break to the file"
     )

@@ -101,8 +101,8 @@ def test_a_camera_that_is_lost_touches_no_other(tmp_path, bundle_folder, voices,
 
 
 def test_a_stream_that_ends_says_so_while_others_go_on(tmp_path, bundle_folder, voices):
-    from emostream.streamer.client import Subscriber
-    from emostream.streamer.events import StatusEvent, UtteranceEvent
+    from emostream.streamer.client.subscriber import Subscriber
+    from emostream.streamer.protocol.events import StatusEvent, UtteranceEvent
 
     short = write_media(tmp_path / "short.mkv", seconds=1.0)
     endpoint = f"ipc://{tmp_path}/events"

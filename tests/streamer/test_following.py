@@ -6,12 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emostream.engines.errors import EventError
-from emostream.streamer.events import decode, encode
-from emostream.streamer.publishing.event_store import EventStore
-from emostream.streamer.subscribing.cursor import Cursor
-from emostream.streamer.subscribing.following import Following
-from emostream.streamer.subscribing.notices import Gap, SessionStarted
-from emostream.streamer.subscribing.replay_client import Answer
+from emostream.streamer.client.replay import Answer
+from emostream.streamer.client.sequencer import Following
+from emostream.streamer.client.types import Cursor, Gap, SessionStarted
+from emostream.streamer.protocol.events import decode, encode
+from emostream.streamer.publishing.replay import EventStore
 from tests.streamer.replaying import emotion
 
 CAPACITY = 3

@@ -6,9 +6,9 @@ import time
 import numpy as np
 
 from emostream.engines.frontend.segmenter import Segment
-from emostream.streamer.events import Dropped
-from emostream.streamer.stages.gathering import Gatherer
-from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
+from emostream.streamer.pipeline.batching import Gatherer
+from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
+from emostream.streamer.protocol.events import Dropped
 
 
 def timed(index: int) -> TimedSegment:

@@ -16,8 +16,8 @@ import zmq
 from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError, EmostreamError
-from emostream.streamer.commands.checking import check_health
-from emostream.streamer.events import SourceStates, encode, topic
+from emostream.streamer.client.health import check_health
+from emostream.streamer.protocol.events import SourceStates, encode, topic
 from tests.streamer.running import COMMAND, one_line_error, run
 from tests.streamer.samples import EMOTION, STATUS
 

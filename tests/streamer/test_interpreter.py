@@ -8,9 +8,9 @@ import pytest
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.pooling import Features
 from emostream.engines.recognizer import Scores
-from emostream.streamer.events import Dropped, EmotionEvent, UtteranceEvent
-from emostream.streamer.stages.interpreter import Interpreter, UtteranceTracker
-from emostream.streamer.stages.segments import TimedSegment
+from emostream.streamer.pipeline.interpreter import Interpreter, UtteranceTracker
+from emostream.streamer.pipeline.segment_queue import TimedSegment
+from emostream.streamer.protocol.events import Dropped, EmotionEvent, UtteranceEvent
 
 CHUNK_S = 0.032
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from emostream.streamer.events import decode, encode
-from emostream.streamer.publishing.jsonlines import JsonLinesWriter
+from emostream.streamer.outputs.jsonlines import JsonLinesWriter
+from emostream.streamer.protocol.events import decode, encode
 from tests.streamer.samples import EMOTION, UTTERANCE
 
 WRITING = [sys.executable, str(Path(__file__).with_name("writing.py"))]
@@ -104,7 +104,7 @@ def test_a_whole_file_is_left_as_it_is(tmp_path, content):
 
 FULL_DISK = """
 import resource, signal, sys
-from emostream.streamer.publishing.jsonlines import JsonLinesWriter
+from emostream.streamer.outputs.jsonlines import JsonLinesWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 line, path = sys.argv[1].encode(), sys.argv[2]
 writer = JsonLinesWriter(path)

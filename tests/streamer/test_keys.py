@@ -12,9 +12,8 @@ import pytest
 import zmq
 
 from emostream.engines.errors import ConfigError, PublishError
-from emostream.streamer.client import Cursor, Subscriber
-from emostream.streamer.commands.key_files import make_client, make_server
-from emostream.streamer.keys import ServerKeys, load_client_keys
+from emostream.streamer.client.subscriber import Cursor, Subscriber
+from emostream.streamer.protocol.keys import ServerKeys, load_client_keys, make_client, make_server
 from emostream.streamer.publishing.binding import check_reach
 from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.replaying import LOOPBACK, numbers

@@ -13,14 +13,8 @@ import zmq
 from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError
-from emostream.streamer.commands.listening import event_line, listen
-from emostream.streamer.events import (
-    BundleInfo,
-    Reasons,
-    decode,
-    encode,
-    topic,
-)
+from emostream.streamer.client.print_events import event_line, listen
+from emostream.streamer.protocol.events import BundleInfo, Reasons, decode, encode, topic
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 
 ROOT = Path(__file__).parents[2]
@@ -165,7 +159,7 @@ def test_bad_arguments_are_refused():
 def start_process(socket):
     endpoint = socket.get_string(zmq.LAST_ENDPOINT)
     call = f"listen({endpoint!r}, json_lines=True, timeout=30)"
-    code = f"import sys; from emostream.streamer.commands.listening import listen; sys.exit({call})"
+    code = f"import sys; from emostream.streamer.client.print_events import listen; sys.exit({call})"
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )

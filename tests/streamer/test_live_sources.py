@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from emostream.engines.errors import SourceError
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.video import VideoFrame
+from emostream.engines.settings import SAMPLE_RATE
 from emostream.streamer.queues import Inlet
 from emostream.streamer.sources.base import Outlets, Playback
 from emostream.streamer.sources.block_ring import RawBlock
 from emostream.streamer.sources.camera import Camera
 from emostream.streamer.sources.network_stream import ArrivalClock, NetworkStream
-from emostream.streamer.sources.stamping import BlockStamper
+from emostream.streamer.sources.timestamps import BlockStamper
 from tests.media_files import write_media
 from tests.streamer.running import emotions, events_of, portrait
 

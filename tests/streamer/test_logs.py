@@ -85,7 +85,7 @@ def test_the_stream_is_named(tmp_path, bundle_folder, clip):
 def test_what_others_write_becomes_lines_too(clip, bundle_folder):
     hook = """
 import logging, os, sys, threading, warnings
-import emostream.streamer.stream as m
+import emostream.streamer.pipeline.stream as m
 opened = m.open_sources
 def open_sources(*args, **options):
     warnings.warn("a warning of Python's")
@@ -117,7 +117,7 @@ m.open_sources = open_sources
 
 def test_a_mistake_of_ours_is_one_line_with_its_traceback(clip, bundle_folder):
     hook = (
-        "import emostream.streamer.stages.segmenting as m\n"
+        "import emostream.streamer.pipeline.segmenting as m\n"
         "def run(self): raise KeyError('mistake')\nm.Segmenting.run = run"
     )
     done = hooked(hook, "--log-json", "--input", clip, "--bundle", bundle_folder)
@@ -129,7 +129,7 @@ def test_a_mistake_of_ours_is_one_line_with_its_traceback(clip, bundle_folder):
 
 def test_the_last_words_of_libraries_are_not_lost():
     hook = (
-        "import emostream.streamer.commands.listening as m, os\n"
+        "import emostream.streamer.client.print_events as m, os\n"
         "def listen(*a, **o): os.write(2, b'last words\\n')\n"
         "m.listen = listen"
     )
@@ -149,7 +149,7 @@ def test_a_standard_error_that_takes_nothing(to, clip, bundle_folder):
 
 def test_a_crash_of_native_code_still_says_where():
     hook = (
-        "import ctypes, emostream.streamer.commands.listening as m\n"
+        "import ctypes, emostream.streamer.client.print_events as m\n"
         "def listen(*a, **o): ctypes.string_at(0)\nm.listen = listen"
     )
     done = subprocess.run(

@@ -15,9 +15,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from emostream.engines.errors import ConfigError
-from emostream.streamer.client import Subscriber
+from emostream.streamer.client.subscriber import Subscriber
 from emostream.streamer.config import Config
-from emostream.streamer.events import StatusEvent
+from emostream.streamer.protocol.events import StatusEvent
 from emostream.streamer.publishing.channel import LATENCY_BOUNDS_MS
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 

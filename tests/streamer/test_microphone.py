@@ -16,8 +16,8 @@ import pytest
 import soxr
 
 from emostream.engines.media.track import AudioTrack
-from emostream.streamer.client import Subscriber
-from emostream.streamer.events import EmotionEvent, SourceState, StatusEvent
+from emostream.streamer.client.subscriber import Subscriber
+from emostream.streamer.protocol.events import EmotionEvent, SourceState, StatusEvent
 from tests.conftest import SHARED
 from tests.streamer.running import COMMAND, emotions, events_of
 

@@ -24,7 +24,7 @@ from emostream.streamer.sources.base import Outlets, Playback
 from emostream.streamer.sources.browser import Doorway
 from emostream.streamer.sources.choose import open_sources
 from emostream.streamer.sources.network_stream import ArrivalClock, NetworkStream
-from emostream.streamer.sources.running_minimum import RunningMinimum
+from emostream.streamer.sources.timestamps import RunningMinimum
 from tests.media_files import write_media
 
 

@@ -16,9 +16,17 @@ from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError, PublishError
 from emostream.streamer.config import Config
-from emostream.streamer.events import EmotionEvent, Pools, SegmentScores, UtteranceEvent, UtteranceRef, decode, encode
-from emostream.streamer.publishing import parquet
-from emostream.streamer.publishing.parquet import ParquetWriter
+from emostream.streamer.outputs import parquet
+from emostream.streamer.outputs.parquet import ParquetWriter
+from emostream.streamer.protocol.events import (
+    EmotionEvent,
+    Pools,
+    SegmentScores,
+    UtteranceEvent,
+    UtteranceRef,
+    decode,
+    encode,
+)
 from tests.streamer.running import demo_clip, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
 from tests.streamer.test_jsonlines import killed_while_writing
@@ -123,7 +131,7 @@ def test_the_columns(tmp_path):
 
 
 def test_the_columns_are_documented_and_the_same_without_scores(tmp_path):
-    from emostream.streamer.publishing import parquet_table
+    from emostream.streamer.outputs import parquet_table
 
     write(tmp_path / "one.parquet", encode(event(0)))
     write(tmp_path / "two.parquet", encode(replace(event(1), label=None, scores=None, head=None)))

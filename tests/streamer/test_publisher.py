@@ -12,12 +12,7 @@ import zmq
 from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError, PublishError
-from emostream.streamer.events import (
-    EmotionEvent,
-    LatencyQuantiles,
-    decode,
-    encode,
-)
+from emostream.streamer.protocol.events import EmotionEvent, LatencyQuantiles, decode, encode
 from emostream.streamer.publishing import publisher as publisher_module
 from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from emostream.engines.frontend.segmenter import Segment
-from emostream.streamer.events import Dropped
+from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
+from emostream.streamer.protocol.events import Dropped
 from emostream.streamer.queues import Inlet
-from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
 from emostream.streamer.threads import OwnedThread
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from emostream.engines.errors import EventError, PublishError
-from emostream.streamer.events import decode, encode
-from emostream.streamer.publishing.event_store import EventStore
+from emostream.streamer.protocol.events import decode, encode
+from emostream.streamer.protocol.replay import ReplayRequest, replay_endpoint
 from emostream.streamer.publishing.publisher import Publisher
-from emostream.streamer.replay_protocol import ReplayRequest, replay_endpoint
+from emostream.streamer.publishing.replay import EventStore
 from tests.streamer.replaying import LOOPBACK, Asker, LeakyPublisher, emotion, resident_bytes
 from tests.streamer.samples import EMOTION, STATUS, UTTERANCE
 

@@ -14,10 +14,10 @@ import uuid
 import pytest
 
 from emostream.engines.errors import ConfigError
-from emostream.streamer import client as client_module
-from emostream.streamer.client import Cursor, Gap, SessionStarted, Subscriber
+from emostream.streamer.client import subscriber as client_module
+from emostream.streamer.client.subscriber import Cursor, Gap, SessionStarted, Subscriber
+from emostream.streamer.protocol.replay import replay_endpoint
 from emostream.streamer.publishing.publisher import Publisher
-from emostream.streamer.replay_protocol import replay_endpoint
 from tests.streamer.replaying import LOOPBACK, LeakyPublisher, emotion, numbers, status
 from tests.streamer.running import COMMAND, run
 from tests.streamer.samples import EMOTION

@@ -11,12 +11,12 @@ import pytest
 from emostream.engines.frontend.clip import FrameFace, TickTrack, sixteen
 from emostream.engines.frontend.grid import segment_count
 from emostream.engines.media.audio import AudioBlock
+from emostream.streamer.pipeline.clock import RecordedClock
+from emostream.streamer.pipeline.meters import Meters
+from emostream.streamer.pipeline.segment_queue import SegmentQueue
+from emostream.streamer.pipeline.segmenting import Segmenting, SegmentingOptions
+from emostream.streamer.pipeline.stream_queues import Inlets
 from emostream.streamer.queues import Inlet
-from emostream.streamer.stages.clock import RecordedClock
-from emostream.streamer.stages.inlets import Inlets
-from emostream.streamer.stages.meters import Meters
-from emostream.streamer.stages.segmenting import Segmenting, SegmentingOptions
-from emostream.streamer.stages.segments import SegmentQueue
 
 
 def face(t: float, n: int) -> FrameFace:

@@ -83,12 +83,12 @@ def test_a_signal_at_any_moment(clip, bundle_folder, tmp_path, seed):
 
 BLOCKING = {
     "the bundle": "import emostream.engines.bundle as m; m.Bundle.load = block",
-    "the choice of the engine": "import emostream.streamer.pipeline as m; m.choose_engine = block",
-    "the engine that loads": "from emostream.engines.backends.openvino import OpenVinoEngine as E; E.load = block",
-    "the engine that runs": "from emostream.engines.backends.openvino import OpenVinoEngine as E; E.embed = block",
-    "the sources that open": "import emostream.streamer.stream as m; m.open_sources = block",
-    "the source that reads": "from emostream.streamer.sources.recording import Recording as R; R.run = block",
-    "the source that closes": "from emostream.streamer.sources.recording import Recording as R; R.close = block",
+    "the choice of the engine": "import emostream.streamer.pipeline.pipeline as m; m.choose_engine = block",
+    "the engine that loads": "import emostream.engines.backends.openvino.engine as m; m.OpenVinoEngine.load = block",
+    "the engine that runs": "import emostream.engines.backends.openvino.engine as m; m.OpenVinoEngine.embed = block",
+    "the sources that open": "import emostream.streamer.pipeline.stream as m; m.open_sources = block",
+    "the source that reads": "from emostream.streamer.sources.file import Recording as R; R.run = block",
+    "the source that closes": "from emostream.streamer.sources.file import Recording as R; R.close = block",
 }
 
 
@@ -130,7 +130,9 @@ def test_a_library_that_is_still_loading(tmp_path):
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("hook", ["", "from emostream.streamer.client import Subscriber as S; S.receive = block"])
+@pytest.mark.parametrize(
+    "hook", ["", "from emostream.streamer.client.subscriber import Subscriber as S; S.receive = block"]
+)
 def test_a_question_that_was_not_answered_is_no_success(number, hook):
     """A supervisor must not take it for the answer that all is well; neither while the command still loads."""
     process = start([*(HOOKED if hook else [*COMMAND[:1], "-m", "emostream"]), *([hook] if hook else []), "health"])
@@ -145,7 +147,7 @@ def test_a_question_that_was_not_answered_is_no_success(number, hook):
 
 
 def test_a_second_signal_during_the_stop(clip, bundle_folder):
-    hook = "from emostream.engines.backends.openvino import OpenVinoEngine as E; E.embed = block"
+    hook = "from emostream.engines.backends.openvino.engine import OpenVinoEngine as E; E.embed = block"
     process = start([*HOOKED, hook, "--input", clip, "--bundle", bundle_folder, *FREE_PORT])
     assert process.stdout.readline() == "blocked\n"
     process.send_signal(signal.SIGTERM)
@@ -156,7 +158,7 @@ def test_a_second_signal_during_the_stop(clip, bundle_folder):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_the_other_commands_end_at_once(number):
-    hook = "from emostream.streamer.client import Subscriber as S; S.receive = block"
+    hook = "from emostream.streamer.client.subscriber import Subscriber as S; S.receive = block"
     process = start([*HOOKED, hook, "listen", "tcp://127.0.0.1:1"])
     assert process.stdout.readline() == "blocked\n"
     took, stderr = stop(process, number)
@@ -165,7 +167,7 @@ def test_the_other_commands_end_at_once(number):
 
 
 def test_the_building_of_an_engine_ends_at_once():
-    hook = "import emostream.engines.compile.flavour as m; m.find_flavour = block"
+    hook = "import emostream.engines.backends.tensorrt.flavour as m; m.find_flavour = block"
     process = start([*HOOKED, hook, "engines", "build", "--compute-capability", "8.6"])
     assert process.stdout.readline() == "blocked\n"
     took, stderr = stop(process, signal.SIGTERM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emostream.streamer.stages.wall_clock import WallClock
+from emostream.streamer.pipeline.clock import WallClock
 
 
 class Clocks:

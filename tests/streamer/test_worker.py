@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emostream.engines.backends.base import HostEngine
 from emostream.engines.bundle import Bundle
+from emostream.engines.engine import HostEngine
 from emostream.engines.errors import EngineRunError
 from emostream.engines.frontend.segmenter import Segment
-from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
-from emostream.streamer.events import Dropped, EmotionEvent, UtteranceEvent, decode
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from emostream.streamer.pipeline.meters import Meters
+from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
+from emostream.streamer.pipeline.worker import Served, Worker
+from emostream.streamer.protocol.events import Dropped, EmotionEvent, UtteranceEvent, decode
 from emostream.streamer.publishing.channel import Channel
-from emostream.streamer.stages.meters import Meters
-from emostream.streamer.stages.segments import SegmentQueue, TimedSegment
-from emostream.streamer.stages.worker import Served, Worker
 from tests.streamer.running import demo_clip
 
 MEL = np.zeros((3, MEL_BANDS, MEL_FRAMES), np.float32)
@@ -151,7 +151,7 @@ def test_a_broken_engine_may_fail_to_be_freed(bundle_folder):
 )
 def test_the_command_ends_with_a_code_of_its_own(bundle_folder, tmp_path):
     hook = """
-from emostream.engines.backends.openvino import OpenVinoEngine as E
+from emostream.engines.backends.openvino.engine import OpenVinoEngine as E
 import itertools
 embed, count = E.embed, itertools.count()
 def failing(self, batch):

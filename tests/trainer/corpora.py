@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from emostream.engines.frontend.segmenter import Segment
-from emostream.engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH, SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.settings import CROP_HEIGHT, CROP_WIDTH, SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
 from emostream.trainer.datasets.base import Recording
 from emostream.trainer.fusion.pretrain import RBMRecipe
 from emostream.trainer.networks.presets import AudioShape, FusionShape, Preset, VideoShape

@@ -13,9 +13,8 @@ from emostream.engines.errors import ConfigError, PublishError
 from emostream.trainer.actors.dataset import write_dataset
 from emostream.trainer.actors.layouts import LAYOUTS
 from emostream.trainer.actors.voice import SAMPLE_RATE_HZ
-from emostream.trainer.datasets.base import PAPER_LABELS, DataSet
+from emostream.trainer.datasets.base import PAPER_LABELS, DataSet, ReadOptions
 from emostream.trainer.datasets.choose import read_dataset
-from emostream.trainer.datasets.options import ReadOptions
 
 SIZE = (64, 48)
 SECONDS = 1.0

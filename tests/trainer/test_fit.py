@@ -12,8 +12,8 @@ from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError, DataError, TrainingError
 from emostream.engines.heads import HEAD_NAMES
 from emostream.trainer.actors.dataset import write_dataset
+from emostream.trainer.datasets.base import ReadOptions
 from emostream.trainer.datasets.choose import read_dataset
-from emostream.trainer.datasets.options import ReadOptions
 from emostream.trainer.export import as_exported
 from emostream.trainer.fit import FitJob, fit
 from emostream.trainer.segments.corpus import Corpus

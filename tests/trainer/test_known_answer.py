@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from emostream.trainer.actors.dataset import write_dataset
+from emostream.trainer.datasets.base import ReadOptions
 from emostream.trainer.datasets.choose import read_dataset
-from emostream.trainer.datasets.options import ReadOptions
 from emostream.trainer.networks.presets import COMPACT
 from emostream.trainer.protocol.fold import FoldJob, run_fold
 from emostream.trainer.protocol.folds import Fold

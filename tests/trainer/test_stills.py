@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.c3d import C2D, C3D
 from emostream.trainer.networks.presets import COMPACT, PRESETS, Preset, VideoShape
-from emostream.trainer.networks.stills import C2D
 from emostream.trainer.networks.weights import take_video_weights
 
 SMALL = VideoShape(

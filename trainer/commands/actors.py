@@ -1,4 +1,4 @@
-"""`emostream-train actors`: a whole data set of invented people."""
+"""`emostream-train act` and `actors`: a clip of the synthetic actor, and a whole data set of invented people."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from emostream.engines.errors import ConfigError
+from emostream.engines.errors import ConfigError, PublishError
+from emostream.engines.files import check_target
 from emostream.trainer.commands import options
 from emostream.trainer.commands.common import train_extra
-from emostream.trainer.cores import usable_cores
+from emostream.trainer.processes import usable_cores
 
-__all__ = ["actors"]
+__all__ = ["act", "actors"]
 
 _SIZE = re.compile(r"(\d{1,4})x(\d{1,4})")
 
@@ -55,3 +56,25 @@ def actors(
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
     typer.echo(f"{count} recordings of {subjects} invented {'people' if subjects > 1 else 'person'} in {out}.")
+
+
+def act(
+    out: Annotated[Path, typer.Argument(metavar="OUT.mp4", help="File to write; replaced if it exists.")],
+    actor: Annotated[int, typer.Option(min=0, help="Which invented person plays.")] = 1,
+    repeat: Annotated[int, typer.Option(min=1, max=1000, help="How often the script of 11.8 s is played.")] = 1,
+) -> None:
+    """Draw and voice a short clip of an invented person, to try the stream without a camera."""
+    from emostream.trainer.actors.clip import DEMO_SCRIPT, write_clip
+
+    if out.suffix != ".mp4":
+        raise ConfigError(f"{out} does not end in .mp4, the one kind of file that is written; name it OUT.mp4")
+    check_target(out, force=True)
+    beside = out.with_name(f".{out.name}.part.mp4")
+    try:
+        write_clip(beside, actor=actor, script=DEMO_SCRIPT * repeat)
+        beside.replace(out)
+    except OSError as error:
+        raise PublishError(f"can't write {out}: {error.strerror}") from None
+    finally:
+        beside.unlink(missing_ok=True)
+    typer.echo(f"Written to {out}.")

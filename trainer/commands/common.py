@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emostream.engines.errors import ConfigError
-from emostream.trainer.cores import usable_cores
 from emostream.trainer.networks.presets import PRESETS
+from emostream.trainer.processes import usable_cores
 
 if TYPE_CHECKING:
     from emostream.trainer.datasets.base import DataSet
@@ -72,8 +72,8 @@ class Data:
             ConfigError: an option that isn't one.
             DataError: the folder isn't that data set's.
         """
+        from emostream.trainer.datasets.base import ReadOptions
         from emostream.trainer.datasets.choose import read_dataset
-        from emostream.trainer.datasets.options import ReadOptions
 
         options = ReadOptions(
             labels=tuple(self.labels.split(",")) if self.labels else None,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from emostream.trainer.commands import options
 from emostream.trainer.commands.common import Data, prepared, train_extra
-from emostream.trainer.cores import usable_cores
+from emostream.trainer.processes import usable_cores
 
 __all__ = ["prepare"]
 
@@ -27,8 +27,7 @@ def prepare(
     """Cut a data set into segments and say what became of every recording; training then starts at once."""
     begun = time.monotonic()
     with train_extra():
-        from emostream.trainer.reports.preparation import Preparation
-        from emostream.trainer.reports.preparation_text import preparation_tables
+        from emostream.trainer.reports.preparation import Preparation, preparation_tables
 
         data = Data(dataset, root, labels, merge, modality, cache, face_model)
         found, corpus, cut = prepared(data, jobs, Console(stderr=True))

@@ -10,9 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from emostream.engines.errors import ConfigError, DataError
-from emostream.trainer.datasets.base import PAPER_LABELS, DataSet, Recording
+from emostream.trainer.datasets.base import PAPER_LABELS, DataSet, ReadOptions, Recording
 from emostream.trainer.datasets.files import same_content
-from emostream.trainer.datasets.options import ReadOptions
 
 __all__ = ["assemble"]
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from emostream.engines.errors import DataError
 from emostream.trainer.datasets.assemble import assemble
-from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.datasets.base import DataSet, ReadOptions, Recording
 from emostream.trainer.datasets.baum1s_sheet import EMOTIONS, read_sheet
-from emostream.trainer.datasets.files import VIDEO_SUFFIXES, media_files, walk
-from emostream.trainer.datasets.layout import Layout
-from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.datasets.files import VIDEO_SUFFIXES, Layout, media_files, walk
 
 __all__ = ["LAYOUT", "read"]
 

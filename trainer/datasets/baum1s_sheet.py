@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emostream.engines.errors import DataError
-from emostream.trainer.datasets.labels import emotion_of
+from emostream.trainer.datasets.base import emotion_of
 from emostream.trainer.datasets.rows import csv_rows, xlsx_rows
 
 __all__ = ["EMOTIONS", "Sheet", "read_sheet"]

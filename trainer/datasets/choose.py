@@ -7,9 +7,8 @@ from pathlib import Path
 
 from emostream.engines.errors import ConfigError, DataError
 from emostream.trainer.datasets import baum1s, cremad, enterface05, ravdess, rml, savee, table
-from emostream.trainer.datasets.base import DataSet
-from emostream.trainer.datasets.layout import Layout, contents, survey
-from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.datasets.base import DataSet, ReadOptions
+from emostream.trainer.datasets.files import Layout, contents, survey
 
 __all__ = ["CLIP_DATASETS", "Reader", "read_dataset"]
 

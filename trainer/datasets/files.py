@@ -1,22 +1,29 @@
-"""Files of data sets: which are recordings, which are strays, and which are the same twice."""
+"""Files of data sets: which are recordings, strays, or the same twice, and which known layout a folder follows."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
 
 from emostream.engines.errors import DataError
-from emostream.trainer.datasets.options import Modality
+from emostream.trainer.datasets.base import Modality
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "MEDIA_SUFFIXES",
     "VIDEO_SUFFIXES",
+    "Layout",
+    "contents",
     "media_files",
     "same_content",
     "sound_or_pictures",
+    "survey",
     "walk",
 ]
 
@@ -29,6 +36,8 @@ MEDIA_SUFFIXES = VIDEO_SUFFIXES | AUDIO_SUFFIXES
 _STRAY_FOLDERS = {"__MACOSX", "$RECYCLE.BIN", "System Volume Information"}
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
+
+_MOST_FILES = 5000
 
 
 def walk(root: Path) -> Iterator[Path]:
@@ -135,3 +144,44 @@ def _whole(path: Path) -> bytes:
 
 def _refuse(error: OSError) -> None:
     raise DataError(f"can't read the folder {error.filename}: {error.strerror}; check its permissions") from error
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the owners of a data set lay it out.
+
+    Attributes:
+        text: the layout, for people.
+        mark: by which it is known: a regular expression of a recording's path below the data set's folder, without
+            its suffix, in any case.
+        suffixes: of its recordings.
+    """
+
+    text: str
+    mark: str
+    suffixes: frozenset[str]
+
+    def fits(self, names: Sequence[str]) -> bool:
+        """Whether one of the files of a folder, given by their paths below it, is a recording of this layout."""
+        mark = re.compile(self.mark, re.IGNORECASE)
+        paths = map(PurePosixPath, names)
+        return any(p.suffix.lower() in self.suffixes and mark.fullmatch(str(p.with_suffix(""))) for p in paths)
+
+
+def survey(root: Path) -> list[str]:
+    """Up to 5000 files of a folder, as paths below it with forward slashes.
+
+    Raises:
+        DataError: a folder can't be read.
+    """
+    return [path.relative_to(root).as_posix() for path in islice(walk(root), _MOST_FILES)]
+
+
+def contents(names: Sequence[str]) -> str:
+    """What a folder with these files holds, in a few words."""
+    kinds = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names)
+    if not kinds:
+        return "no files"
+    listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
+    at_least = "at least " if len(names) == _MOST_FILES else ""
+    return f"{at_least}{len(names)} file{'s' if len(names) > 1 else ''} ({listed}), such as {min(names)}"

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from emostream.engines.errors import DataError
 from emostream.trainer.datasets.assemble import assemble
-from emostream.trainer.datasets.base import DataSet, Recording
-from emostream.trainer.datasets.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES, media_files
-from emostream.trainer.datasets.layout import Layout
-from emostream.trainer.datasets.options import Modality, ReadOptions
+from emostream.trainer.datasets.base import DataSet, Modality, ReadOptions, Recording
+from emostream.trainer.datasets.files import AUDIO_SUFFIXES, MEDIA_SUFFIXES, VIDEO_SUFFIXES, Layout, media_files
 
 __all__ = ["LAYOUT", "read"]
 

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from emostream.engines.errors import DataError
 from emostream.trainer.datasets.assemble import assemble
-from emostream.trainer.datasets.base import PAPER_LABELS, DataSet, Recording
-from emostream.trainer.datasets.files import VIDEO_SUFFIXES, media_files
-from emostream.trainer.datasets.layout import Layout
-from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.datasets.base import PAPER_LABELS, DataSet, ReadOptions, Recording
+from emostream.trainer.datasets.files import VIDEO_SUFFIXES, Layout, media_files
 
 __all__ = ["LAYOUT", "read"]
 

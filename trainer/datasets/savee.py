@@ -7,10 +7,8 @@ from pathlib import Path
 
 from emostream.engines.errors import DataError
 from emostream.trainer.datasets.assemble import assemble
-from emostream.trainer.datasets.base import DataSet, Recording
-from emostream.trainer.datasets.files import MEDIA_SUFFIXES, sound_or_pictures
-from emostream.trainer.datasets.layout import Layout
-from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.datasets.base import DataSet, ReadOptions, Recording
+from emostream.trainer.datasets.files import MEDIA_SUFFIXES, Layout, sound_or_pictures
 
 __all__ = ["LAYOUT", "read"]
 

@@ -8,9 +8,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from emostream.engines.errors import DataError
 from emostream.trainer.datasets.assemble import assemble
-from emostream.trainer.datasets.base import DataSet, Recording
+from emostream.trainer.datasets.base import LABEL_NAME, DataSet, ReadOptions, Recording
 from emostream.trainer.datasets.files import MEDIA_SUFFIXES
-from emostream.trainer.datasets.options import LABEL_NAME, ReadOptions
 from emostream.trainer.datasets.rows import csv_rows
 
 __all__ = ["COLUMNS", "read"]

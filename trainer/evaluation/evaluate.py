@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.backends.base import Engine
 from emostream.engines.bundle import Bundle
+from emostream.engines.engine import Engine
 from emostream.engines.errors import ConfigError
 from emostream.engines.heads import HEAD_NAMES, HeadName
 from emostream.engines.pooling import Features, Pools

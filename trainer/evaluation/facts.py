@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 
-from emostream.trainer.cores import usable_cores
-from emostream.trainer.reports.machine import machine_name
+from emostream.trainer.processes import usable_cores
+from emostream.trainer.reports.facts import machine_name
 from emostream.trainer.reports.preparation import Preparation
 from emostream.trainer.segments.prepare import PreparedSet
 

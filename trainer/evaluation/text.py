@@ -10,7 +10,7 @@ from emostream.trainer.evaluation.facts import EvaluationFacts
 from emostream.trainer.evaluation.findings import evaluation_findings, evaluation_warnings, trained_on
 from emostream.trainer.heads.choice import LENGTHS
 from emostream.trainer.metrics import class_scores
-from emostream.trainer.reports.run_text import data_text
+from emostream.trainer.reports.report_text import data_text
 from emostream.trainer.reports.text import interval, markdown_table, percent, span
 
 __all__ = ["evaluation_text"]

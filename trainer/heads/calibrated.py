@@ -13,8 +13,7 @@ import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from emostream.engines.heads import LinearSVM
-from emostream.trainer.heads.coupling import Sigmoids
-from emostream.trainer.heads.sigmoid import fit_sigmoid
+from emostream.trainer.heads.sigmoid import Sigmoids, fit_sigmoid
 from emostream.trainer.heads.svm import SVM, class_name, fit_svm, row_weights, train_svm
 
 __all__ = [

@@ -13,8 +13,8 @@ from sklearn.model_selection import GroupKFold
 
 from emostream.engines.heads import LinearSVM
 from emostream.trainer.heads.calibrated import as_head, fit_pairs, known_pairs, missing_pairs, pooled_slope
-from emostream.trainer.heads.coupling import Sigmoids, class_probabilities
 from emostream.trainer.heads.prefixes import PrefixPlaces
+from emostream.trainer.heads.sigmoid import Sigmoids, class_probabilities
 from emostream.trainer.heads.svm import SVM, row_weights
 from emostream.trainer.metrics import expected_calibration_error, log_loss
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emostream.trainer.heads.choice import LENGTHS, Calibration
-from emostream.trainer.heads.coupling import Sigmoids, class_probabilities
 from emostream.trainer.heads.prefixes import PrefixRows
+from emostream.trainer.heads.sigmoid import Sigmoids, class_probabilities
 from emostream.trainer.metrics import accuracy, bootstrap_over_subjects, macro_recall
 
 __all__ = ["head_figures"]

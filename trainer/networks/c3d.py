@@ -1,4 +1,4 @@
-"""C3D, the video network (paper, section III-B2), with the names of weights of its public releases."""
+"""C3D, the video network (paper, section III-B2), with its public releases' names of weights, and its 2-D twin."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from emostream.engines.frontend.settings import CLIP_FRAMES
+from emostream.engines.settings import CLIP_FRAMES
 from emostream.trainer.networks.presets import PAPER, VideoShape
 
-__all__ = ["C3D", "StagedNetwork"]
+__all__ = ["C2D", "C3D", "StagedNetwork"]
 
 _STAGES = (("conv1",), ("conv2",), ("conv3a", "conv3b"), ("conv4a", "conv4b"), ("conv5a", "conv5b"))
 
@@ -128,3 +128,21 @@ def _positions(input_size: int) -> int:
     frames = CLIP_FRAMES // 2**4
     side = input_size // 2**4 // 2 + 1
     return frames * side**2
+
+
+class C2D(StagedNetwork):
+    """The layers of C3D over pictures [batch, planes, S, S]: no time in any kernel or pooling.
+
+    Layers have the names and sizes of C3D's, fc6 included, so that `take_video_weights` inflates its weights into
+    a C3D. That C3D, shown 16 equal frames, gives exactly what this network gives for the picture.
+    """
+
+    def __init__(self, classes: int, shape: VideoShape = PAPER.video) -> None:
+        """Make the layers, with PyTorch's initial weights.
+
+        Args:
+            classes: number of classes C of fc8.
+            shape: the size of the C3D that it is the twin of; the default is the paper's.
+        """
+        halves = [nn.MaxPool2d(2) for _ in range(4)]
+        super().__init__(classes, shape, nn.Conv2d, nn.BatchNorm2d, (*halves, nn.MaxPool2d(2, padding=1)))

@@ -9,8 +9,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from emostream.trainer.networks.preprocessing import Standardise
 from emostream.trainer.networks.presets import PAPER, FusionShape
-from emostream.trainer.networks.standardise import Standardise
 
 __all__ = ["DBN", "FC", "STANDARD_LIMIT", "FusionNetwork"]
 

@@ -10,16 +10,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from emostream.engines.tensors import NetworkRole, TensorSpec
 from emostream.trainer.networks.alexnet import AlexNet
-from emostream.trainer.networks.c3d import StagedNetwork
+from emostream.trainer.networks.c3d import C2D, StagedNetwork
 from emostream.trainer.networks.fusion import FusionNetwork
-from emostream.trainer.networks.level import ClipLevel, SegmentLevel
+from emostream.trainer.networks.preprocessing import ClipLevel, Resize, SegmentLevel, Standardise
 from emostream.trainer.networks.presets import AudioShape, VideoShape
-from emostream.trainer.networks.resize import Resize
-from emostream.trainer.networks.standardise import Standardise
-from emostream.trainer.networks.stills import C2D
 
 __all__ = ["AudioGraph", "FusionGraph", "Graph", "StillGraph", "VideoGraph"]
 

@@ -1,11 +1,11 @@
-"""Convolutions over pictures turned into convolutions over clips."""
+"""Weights to start from: random ones, and those of pictures inflated for clips."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["inflate"]
+__all__ = ["he_weights", "inflate"]
 
 
 def inflate(weight: Tensor, depth: int) -> Tensor:
@@ -30,3 +30,12 @@ def inflate(weight: Tensor, depth: int) -> Tensor:
     inflated = torch.zeros(*weight.shape[:2], depth, *weight.shape[2:], dtype=weight.dtype)
     inflated[:, :, depth // 2] = weight
     return inflated
+
+
+def he_weights(network: nn.Module, generator: torch.Generator) -> None:
+    """He's initialisation (He et al., ICCV 2015, equation 10): embeddings neither die nor explode with depth."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)

@@ -11,7 +11,7 @@ from emostream.trainer.networks.alexnet import AlexNet
 from emostream.trainer.networks.c3d import C3D
 from emostream.trainer.networks.fusion import DBN
 from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.inflate import he_weights
 from emostream.trainer.networks.presets import Preset
 
 __all__ = ["AUDIO_RMS", "JOINT_RMS", "VIDEO_RMS", "untrained_graphs"]

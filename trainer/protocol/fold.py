@@ -25,8 +25,7 @@ from emostream.trainer.protocol.methods import FUSIONS
 from emostream.trainer.protocol.pooled import Pooled, pool
 from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.segments.store import SHORT_WINDOW
-from emostream.trainer.training.compute import limit_threads
-from emostream.trainer.training.files import writing
+from emostream.trainer.training.compute import limit_threads, writing
 from emostream.trainer.training.stages import FusionVariant, Pairs, Plan, Stages
 
 __all__ = ["FoldJob", "finished", "run_fold"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -10,17 +11,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from emostream.engines.archive import sha256_of
 from emostream.engines.errors import ConfigError, DataError
-from emostream.trainer.cores import usable_cores
+from emostream.trainer.processes import usable_cores
 from emostream.trainer.protocol.folds import Fold
-from emostream.trainer.reports.machine import machine_name
 from emostream.trainer.reports.preparation import Preparation
 from emostream.trainer.segments.prepare import PreparedSet
 from emostream.trainer.training.recipe import RECIPES, Recipe
 from emostream.trainer.training.stages import Plan
 
-__all__ = ["FoldFacts", "RunFacts", "Training", "WeightFile"]
+__all__ = ["FoldFacts", "RunFacts", "Training", "WeightFile", "machine_name"]
 
 _PARTS = {"audio": "audio network", "video": "video network", "rbm": "Boltzmann machines", "fusion": "fusion networks"}
 
@@ -247,3 +249,20 @@ def _fewer(folds: Mapping[str, FoldFacts], every: int) -> list[str]:
     if len(folds) == every:
         return []
     return [f"{len(folds)} of {every} folds were run: {', '.join(folds)}. All figures are of their recordings alone."]
+
+
+def machine_name() -> str:
+    """Name of the processor, and of the GPU if PyTorch can use one."""
+    names = [_processor()]
+    if gpus := torch.cuda.device_count():
+        names.append(f"{gpus} x {torch.cuda.get_device_name(0)}")
+    return ", ".join(names)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()

@@ -12,8 +12,8 @@ from emostream.engines.archive import sha256_of
 from emostream.engines.errors import ConfigError, DataError, SourceError
 from emostream.engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
 from emostream.engines.frontend.grid import SEGMENT_SECONDS
-from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES
 from emostream.engines.offline import OfflineRecording
+from emostream.engines.settings import SAMPLE_RATE, SEGMENT_SAMPLES
 from emostream.trainer.datasets.base import DataSet, Recording
 from emostream.trainer.processes import each_in_processes
 from emostream.trainer.segments.store import Segments, SegmentStore

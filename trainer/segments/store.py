@@ -28,7 +28,7 @@ from emostream.engines.archive import sha256_of
 from emostream.engines.errors import DataError, SourceError
 from emostream.engines.frontend.logmel import deltas, log_mel, mel_input
 from emostream.engines.frontend.segmenter import Segment
-from emostream.engines.frontend.settings import (
+from emostream.engines.settings import (
     CLIP_FRAMES,
     CROP_HEIGHT,
     CROP_WIDTH,

@@ -25,8 +25,7 @@ from emostream.trainer.processes import each_in_processes
 from emostream.trainer.protocol.folds import Fold
 from emostream.trainer.starter.face_model import FACE_SETS, FaceEmbeddings
 from emostream.trainer.starter.faces import Faces
-from emostream.trainer.starter.findings import FINDINGS
-from emostream.trainer.starter.measure import Decided, measure_face, measure_fusion, measure_voice
+from emostream.trainer.starter.measure import FINDINGS, Decided, measure_face, measure_fusion, measure_voice
 from emostream.trainer.starter.parts import (
     EVERYONE,
     FACES,
@@ -39,8 +38,7 @@ from emostream.trainer.starter.parts import (
 )
 from emostream.trainer.starter.recipe import LABELS, LICENCE
 from emostream.trainer.starter.voices import actor_folds
-from emostream.trainer.training.compute import limit_threads
-from emostream.trainer.training.files import writing
+from emostream.trainer.training.compute import limit_threads, writing
 
 __all__ = ["build"]
 

@@ -15,20 +15,18 @@ import torch
 
 from emostream.engines.files import replace_file
 from emostream.trainer.export import as_exported
-from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.c3d import C2D, C3D
 from emostream.trainer.networks.graphs import Graph, StillGraph, VideoGraph
-from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.inflate import he_weights
 from emostream.trainer.networks.presets import VideoShape
-from emostream.trainer.networks.stills import C2D
 from emostream.trainer.networks.weights import take_video_weights
 from emostream.trainer.starter.faces import Faces, Split
 from emostream.trainer.starter.kept import kept
 from emostream.trainer.starter.recipe import LABELS, StarterRecipe
 from emostream.trainer.stills.examples import StillClips, StillCrops
-from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.compute import Compute, writing
 from emostream.trainer.training.data import Examples
 from emostream.trainer.training.embedding import embed
-from emostream.trainer.training.files import writing
 from emostream.trainer.training.loop import load_trained, train
 from emostream.trainer.training.recipe import Schedule
 from emostream.trainer.training.statistics import fit_video_statistics

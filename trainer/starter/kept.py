@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostream.engines.files import replace_file
-from emostream.trainer.training.files import writing
+from emostream.trainer.training.compute import writing
 
 __all__ = ["kept"]
 

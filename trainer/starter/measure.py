@@ -12,8 +12,8 @@ import numpy.typing as npt
 from emostream.engines.heads import LinearSVM
 from emostream.trainer.heads.calibrated import fit_pairs
 from emostream.trainer.heads.choice import LENGTHS, Method, fit_common
-from emostream.trainer.heads.coupling import class_probabilities
 from emostream.trainer.heads.prefixes import PrefixPlaces
+from emostream.trainer.heads.sigmoid import class_probabilities
 from emostream.trainer.metrics import (
     accuracy,
     bootstrap_over_subjects,
@@ -28,7 +28,10 @@ from emostream.trainer.starter.faces import Faces
 from emostream.trainer.starter.recipe import LABELS
 from emostream.trainer.starter.voices import Voices
 
-__all__ = ["Decided", "left_out", "measure_face", "measure_fusion", "measure_voice", "summary"]
+__all__ = ["FINDINGS", "Decided", "left_out", "measure_face", "measure_fusion", "measure_voice", "summary"]
+
+FINDINGS = "findings.json"
+"""Name of the file in the folder of what is unfinished."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

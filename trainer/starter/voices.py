@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from emostream.trainer.datasets.base import DataSet
+from emostream.trainer.datasets.base import DataSet, ReadOptions
 from emostream.trainer.datasets.choose import read_dataset
-from emostream.trainer.datasets.options import ReadOptions
 from emostream.trainer.protocol.folds import Fold
 from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.starter.recipe import LABELS

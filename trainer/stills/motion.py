@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.crop import LEFT_EYE, RIGHT_EYE, similarity
-from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH
+from emostream.engines.frontend.picture import LEFT_EYE, RIGHT_EYE, similarity
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH
 from emostream.trainer.stills.pictures import Picture
 
 __all__ = ["moving_clip", "varied_crop"]

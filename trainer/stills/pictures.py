@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.crop import Eyes, align
 from emostream.engines.frontend.detectors import Box, ViolaJones
-from emostream.engines.frontend.settings import CLIP_FRAMES
+from emostream.engines.frontend.picture import Eyes, align
+from emostream.engines.settings import CLIP_FRAMES
 from emostream.trainer.datasets.fer2013 import SIDE
 from emostream.trainer.processes import each_in_processes
 

@@ -1,18 +1,21 @@
-"""Where a training runs, and how exactly it calculates."""
+"""Where a training runs, how exactly it calculates, and one error for files that it can't write."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from emostream.engines.backends.openvino import cpu_has_bf16
-from emostream.engines.errors import ConfigError
+from emostream.engines.backends.openvino.engine import cpu_has_bf16
+from emostream.engines.errors import ConfigError, TrainingError
 
-__all__ = ["Compute", "Precision", "limit_threads"]
+__all__ = ["Compute", "Precision", "limit_threads", "writing"]
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -71,3 +74,18 @@ def _best_precision(gpu: bool) -> Precision:
     if gpu:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     return "bf16-mixed" if cpu_has_bf16() else "32-true"
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """What the system refuses while something is made in `place`, as an error with a remedy.
+
+    Raises:
+        TrainingError: a file can't be written or read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise TrainingError(
+            f"work in {place} stops: {error}; mend that, such as by making room, then run the same command again"
+        ) from error

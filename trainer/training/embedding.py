@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Subset
 from emostream.trainer.networks.graphs import Graph
 from emostream.trainer.training.compute import Compute
 from emostream.trainer.training.data import Examples, Rows
-from emostream.trainer.training.memory import keep_memory
+from emostream.trainer.training.runtime import keep_memory
 
 __all__ = ["Embedded", "embed"]
 

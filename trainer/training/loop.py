@@ -31,12 +31,10 @@ from emostream.engines.errors import TrainingError
 from emostream.engines.files import replace_file
 from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
 from emostream.trainer.training.augment import mix, vary_clips, vary_mels
-from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.compute import Compute, writing
 from emostream.trainer.training.data import Example, Examples
-from emostream.trainer.training.files import writing
-from emostream.trainer.training.manners import own_signals, quiet
-from emostream.trainer.training.memory import keep_memory
 from emostream.trainer.training.recipe import Schedule
+from emostream.trainer.training.runtime import keep_memory, own_signals, quiet
 
 __all__ = ["load_trained", "make_ready", "train"]
 

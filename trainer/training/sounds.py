@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
 
 __all__ = ["varied_samples"]
 

@@ -23,13 +23,13 @@ from emostream.trainer.networks.alexnet import AlexNet
 from emostream.trainer.networks.c3d import C3D
 from emostream.trainer.networks.fusion import DBN, FC, FusionNetwork
 from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.inflate import he_weights
 from emostream.trainer.networks.presets import Preset
 from emostream.trainer.networks.weight_report import WeightReport
 from emostream.trainer.networks.weights import take_audio_weights, take_video_weights
 from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.segments.store import SEGMENT_WINDOW, Window
-from emostream.trainer.training.compute import Compute
+from emostream.trainer.training.compute import Compute, writing
 from emostream.trainer.training.data import (
     ClipSegments,
     Examples,
@@ -41,7 +41,6 @@ from emostream.trainer.training.data import (
     voice_rows,
 )
 from emostream.trainer.training.embedding import Embedded, embed
-from emostream.trainer.training.files import writing
 from emostream.trainer.training.loop import load_trained, train
 from emostream.trainer.training.recipe import Recipe
 from emostream.trainer.training.statistics import fit_audio_statistics, fit_video_statistics

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from emostream.engines.frontend.clip import FrameFace, sixteen
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.frontend.face import FaceTracker
-from emostream.engines.frontend.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
+from emostream.engines.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
 from emostream.trainer.actors.clip import Line, frames
 
 __all__ = ["draw_clip"]

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_start
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES
 from emostream.engines.heads import HEAD_NAMES, HeadName
 from emostream.engines.pooling import Features, Pools
-from emostream.streamer.stages.interpreter import UtteranceTracker
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.pipeline.interpreter import UtteranceTracker
 
 __all__ = ["draw_pools"]
 

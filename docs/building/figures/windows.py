@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from emostream.engines.frontend.grid import segment_count, segment_end, segment_start
 from emostream.engines.frontend.logmel import log_mel
-from emostream.engines.frontend.settings import MEL_BANDS, MEL_FRAMES, MEL_HOP, MEL_SHIFT, MEL_WINDOW, SAMPLE_RATE
+from emostream.engines.settings import MEL_BANDS, MEL_FRAMES, MEL_HOP, MEL_SHIFT, MEL_WINDOW, SAMPLE_RATE
 from emostream.trainer.actors.clip import Line, samples
 
 __all__ = ["draw_windows"]

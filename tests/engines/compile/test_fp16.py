@@ -9,8 +9,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from emostream.engines.backends.tensorrt.fp16 import half_tensors, to_fp16
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.fp16 import half_tensors, to_fp16
 from emostream.engines.errors import EngineError
 from emostream.engines.starter import STARTER
 from emostream.engines.tensors import NETWORK_ROLES, NetworkRole

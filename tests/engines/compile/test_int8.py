@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from emostream.engines.backends.choose import choose_engine
-from emostream.engines.backends.openvino import OpenVinoEngine, processor
+from emostream.engines.backends.openvino.engine import OpenVinoEngine, processor
+from emostream.engines.backends.openvino.int8_build import Example, build_int8, compare, embedded, refusal
+from emostream.engines.backends.openvino.int8_cache import HeadCost, Int8Cache
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.int8_build import Example, build_int8, compare, embedded, refusal
-from emostream.engines.compile.int8_cache import HeadCost, Int8Cache
 from emostream.engines.errors import ConfigError, EngineError
 from emostream.engines.recognizer import Recognizer
 from emostream.engines.starter import STARTER
@@ -43,7 +43,7 @@ def examples(bundle: Bundle) -> list[Example]:
 
 def acted(label: str, actor: int) -> Sequence[Inputs]:
     from emostream.engines.frontend.clip import FrameFace
-    from emostream.engines.frontend.crop import align
+    from emostream.engines.frontend.picture import align
     from emostream.engines.frontend.segmenter import Segmenter
     from emostream.trainer.actors.clip import Line, frames, samples
     from emostream.trainer.actors.face import Face
@@ -63,7 +63,7 @@ def acted(label: str, actor: int) -> Sequence[Inputs]:
 
 @pytest.fixture(scope="module")
 def built(bundle: Bundle, examples: list[Example], tmp_path_factory: pytest.TempPathFactory) -> Int8Cache:
-    from emostream.engines.compile import int8_build
+    from emostream.engines.backends.openvino import int8_build
 
     cache = Int8Cache(tmp_path_factory.mktemp("int8"))
     with pytest.MonkeyPatch.context() as patch:
@@ -123,7 +123,7 @@ def test_int8_networks_are_int8_and_give_nearly_the_same(
 def test_what_costs_too_much_is_left(
     bundle: Bundle, examples: list[Example], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dear: int, forms: Any
 ) -> None:
-    from emostream.engines.compile import int8_build
+    from emostream.engines.backends.openvino import int8_build
 
     tried = []
 
@@ -201,7 +201,7 @@ def test_auto_takes_them_where_they_are_good_here(
     precision: str, taken: bool,
 ) -> None:  # fmt: skip
     other = kept_with(built, bundle, tmp_path / "int8", **changes)
-    monkeypatch.setattr("emostream.engines.backends.openvino.Int8Cache", lambda: other)
+    monkeypatch.setattr("emostream.engines.backends.openvino.engine.Int8Cache", lambda: other)
     engine, _ = choose_engine("openvino", bundle, precision)
     with caplog.at_level(logging.INFO, "emostream"), engine:
         assert (engine.precision == "int8") == taken
@@ -211,7 +211,7 @@ def test_auto_takes_them_where_they_are_good_here(
 
 
 def test_int8_without_any_says_how_to_make_them(bundle: Bundle, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("emostream.engines.backends.openvino.Int8Cache", lambda: Int8Cache(tmp_path))
+    monkeypatch.setattr("emostream.engines.backends.openvino.engine.Int8Cache", lambda: Int8Cache(tmp_path))
     engine, _ = choose_engine("auto", bundle, "int8")
     with pytest.raises(EngineError, match=r"there are none yet; `emostream engines build --engine openvino"):
         engine.load()

@@ -9,14 +9,14 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
+from emostream.engines.backends.tensorrt.fp16 import half_tensors
+from emostream.engines.backends.tensorrt.numerics import HEADROOM, examine
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.fp16 import half_tensors
-from emostream.engines.compile.numerics import HEADROOM, examine
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.frontend.segmenter import Segment
-from emostream.engines.frontend.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.recognizer import Recognizer
+from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from emostream.engines.starter import STARTER
 
 CLIPS = ("speech_man.mp4", "speech_woman.mp4", "smile_near_silent.mp4", "no_face_loud_audio.mp4")

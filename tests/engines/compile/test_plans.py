@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from emostream.engines.backends.cuda import Gpu
+from emostream.engines.backends.tensorrt.builder import Profile, build_plan
+from emostream.engines.backends.tensorrt.cuda import Gpu
+from emostream.engines.backends.tensorrt.flavour import Flavour, find_flavour
+from emostream.engines.backends.tensorrt.fp16 import to_fp16
+from emostream.engines.backends.tensorrt.plan_cache import PlanCache
+from emostream.engines.backends.tensorrt.plans import Target, plans_of
 from emostream.engines.bundle import Bundle
-from emostream.engines.compile.builder import Profile, build_plan
-from emostream.engines.compile.flavour import Flavour, find_flavour
-from emostream.engines.compile.fp16 import to_fp16
-from emostream.engines.compile.plan_cache import PlanCache
-from emostream.engines.compile.plans import Target, plans_of
 from emostream.engines.errors import EngineError
 from emostream.engines.starter import STARTER
 from emostream.engines.tensors import NETWORK_ROLES

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.settings import SAMPLE_RATE
 
 
 def acted(path: Path, size: tuple[int, int] = (320, 240)) -> Path:

@@ -20,15 +20,14 @@ from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError, PublishError, SourceError
 from emostream.engines.starter import STARTER
-from emostream.streamer.annotating.drawing import Drawing, SeenFace
-from emostream.streamer.annotating.eaf import eaf_of
-from emostream.streamer.annotating.video import recognise_faces
-from emostream.streamer.annotating.vtt import vtt_lines
-from emostream.streamer.commands.annotating import annotate
-from emostream.streamer.events import encode
-from emostream.streamer.recorded.cells import caption, cell
-from emostream.streamer.recorded.clip import ClipOptions, recognizer_of
-from emostream.streamer.recorded.timeline import TimelineBuilder
+from emostream.streamer.annotate.drawing import Drawing, SeenFace
+from emostream.streamer.annotate.eaf import eaf_of
+from emostream.streamer.annotate.run import annotate
+from emostream.streamer.annotate.video import recognise_faces
+from emostream.streamer.annotate.vtt import vtt_lines
+from emostream.streamer.eventlog.timeline import TimelineBuilder, caption, cell
+from emostream.streamer.offline import ClipOptions, recognizer_of
+from emostream.streamer.protocol.events import encode
 from emostream.streamer.whole_file import whole_file
 from tests.media_files import write_media
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of

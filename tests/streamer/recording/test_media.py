@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.settings import SAMPLE_RATE
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
+from emostream.engines.settings import SAMPLE_RATE
+from emostream.streamer.pipeline.clock import LiveClock, RecordedClock
 from emostream.streamer.recording import media, media_file, media_queue
 from emostream.streamer.recording.media import MediaRecorder
-from emostream.streamer.stages.clock import LiveClock, RecordedClock
 from tests.media_files import write_media
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of, the_one
 from tests.streamer.running import emotions, events_of, run

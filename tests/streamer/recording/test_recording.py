@@ -19,9 +19,8 @@ from benchmarks.soak.server import FaultyServer
 from emostream.engines.errors import ConfigError
 from emostream.engines.starter import STARTER
 from emostream.streamer.config import Config, StreamConfig
-from emostream.streamer.events import decode
-from emostream.streamer.recording.description import options_of
-from emostream.streamer.recording.folder import make_folder
+from emostream.streamer.protocol.events import decode
+from emostream.streamer.recording.description import make_folder, options_of
 from tests.streamer.recording.clips import events_in, pictures_of, sound_of, the_one
 from tests.streamer.running import COMMAND, emotions, one_line_error, run
 

@@ -12,16 +12,14 @@ from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError, PublishError, SourceError
 from emostream.engines.starter import STARTER
-from emostream.streamer.commands.reviewing import review
-from emostream.streamer.events import Dropped, Modalities, Reasons, decode, encode
-from emostream.streamer.recorded.clip import ClipOptions
-from emostream.streamer.recorded.events_file import EventsFile
+from emostream.streamer.eventlog.reader import EventsFile
+from emostream.streamer.offline import ClipOptions
+from emostream.streamer.protocol.events import Dropped, Modalities, Reasons, decode, encode
 from emostream.streamer.review.charts import apart_chart, recognised_chart
-from emostream.streamer.review.columns import TakeColumns
-from emostream.streamer.review.figures import clock, latency_quantiles
-from emostream.streamer.review.gaps import find_gaps
+from emostream.streamer.review.columns import Bins, TakeColumns
+from emostream.streamer.review.figures import clock, find_gaps, latency_quantiles
 from emostream.streamer.review.report_page import Report, render
-from emostream.streamer.review.thinning import Bins
+from emostream.streamer.review.run import review
 from tests.streamer.recording.clips import events_in, the_one
 from tests.streamer.running import emotions, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE

@@ -8,8 +8,7 @@ import pytest
 
 from emostream.engines.errors import DataError
 from emostream.trainer.datasets import cremad, ravdess, savee
-from emostream.trainer.datasets.base import PAPER_LABELS
-from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.datasets.base import PAPER_LABELS, ReadOptions
 from tests.trainer.datasets.trees import STRAYS, per_label, tree, whose
 
 SOUND = ReadOptions(modality="audio")

@@ -8,8 +8,7 @@ import pytest
 from emostream.engines.errors import DataError
 from emostream.trainer.actors.layouts import LAYOUTS
 from emostream.trainer.datasets import baum1s
-from emostream.trainer.datasets.base import PAPER_LABELS
-from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.datasets.base import PAPER_LABELS, ReadOptions
 from tests.trainer.datasets.trees import per_label, sheet, tree, whose
 
 HEADER = ("No", "Subject", "Gender", "Clip Name", "Emotion", "Emotion Code")

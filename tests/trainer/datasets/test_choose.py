@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from emostream.engines.errors import ConfigError, DataError
-from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.datasets.base import PAPER_LABELS, ReadOptions
 from emostream.trainer.datasets.choose import CLIP_DATASETS, read_dataset
 from emostream.trainer.datasets.files import same_content, walk
-from emostream.trainer.datasets.options import ReadOptions
 from tests.trainer.datasets.trees import STRAYS, per_label, tree
 
 RML = [f"rml-1/s{n}/{code}1.avi" for n in (1, 2) for code in ("an", "di", "fe", "ha", "sa", "su")]

@@ -7,9 +7,8 @@ import pytest
 from emostream.engines.errors import DataError
 from emostream.trainer.actors.layouts import LAYOUTS
 from emostream.trainer.datasets import enterface05, rml
-from emostream.trainer.datasets.base import PAPER_LABELS
+from emostream.trainer.datasets.base import PAPER_LABELS, ReadOptions
 from emostream.trainer.datasets.choose import Reader
-from emostream.trainer.datasets.options import ReadOptions
 from tests.trainer.datasets.trees import STRAYS, per_label, tree, whose
 
 CODES = ("an", "di", "fe", "ha", "sa", "su")

@@ -6,7 +6,7 @@ import pytest
 
 from emostream.engines.errors import ConfigError, DataError
 from emostream.trainer.datasets import table
-from emostream.trainer.datasets.options import ReadOptions
+from emostream.trainer.datasets.base import ReadOptions
 from tests.trainer.datasets.trees import per_label, tree, whose
 
 ROWS = "path,subject,label\na/1.wav,ann,bored\na/2.mp4,ann,happy\n\nb/1.wav,bob,bored\nb/2.MP4,bob,happy\n"

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from emostream.engines.backends.base import HostEngine
 from emostream.engines.backends.choose import choose_engine
 from emostream.engines.bundle import FORMAT_VERSION, Bundle, Manifest
+from emostream.engines.engine import HostEngine
 from emostream.engines.errors import ConfigError
 from emostream.engines.frontend.detectors import ViolaJones
-from emostream.engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
 from emostream.engines.heads import HEAD_NAMES
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.recognizer import Scores
+from emostream.engines.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
 from emostream.trainer.actors.clip import Line, write_clip
 from emostream.trainer.datasets.base import Recording
 from emostream.trainer.evaluation.evaluate import (

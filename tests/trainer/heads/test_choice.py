@@ -5,7 +5,7 @@ import pytest
 
 from emostream.trainer.heads.calibrated import fit_pairs, out_of_fold
 from emostream.trainer.heads.choice import METHODS, choose_calibration, fit_common
-from emostream.trainer.heads.coupling import Sigmoids, class_probabilities
+from emostream.trainer.heads.sigmoid import Sigmoids, class_probabilities
 from emostream.trainer.heads.svm import train_svm
 from emostream.trainer.metrics import expected_calibration_error, log_loss
 from tests.trainer.heads.samples import spoken

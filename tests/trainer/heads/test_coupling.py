@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from emostream.engines.heads import LinearSVM
-from emostream.trainer.heads.coupling import Sigmoids, class_probabilities
+from emostream.trainer.heads.sigmoid import Sigmoids, class_probabilities
 
 
 def test_probabilities_equal_the_heads():

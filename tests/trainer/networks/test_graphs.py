@@ -10,11 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from emostream.trainer.networks.alexnet import AlexNet
-from emostream.trainer.networks.c3d import C3D
+from emostream.trainer.networks.c3d import C2D, C3D
 from emostream.trainer.networks.graphs import AudioGraph, StillGraph, VideoGraph
-from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.inflate import he_weights
 from emostream.trainer.networks.presets import COMPACT, VideoShape
-from emostream.trainer.networks.stills import C2D
 from emostream.trainer.networks.weights import take_video_weights
 from tests.trainer.corpora import TINY
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from emostream.engines.frontend.logmel import mel_input
-from emostream.engines.frontend.settings import SEGMENT_SAMPLES
-from emostream.trainer.networks.level import ClipLevel, SegmentLevel
+from emostream.engines.settings import SEGMENT_SAMPLES
+from emostream.trainer.networks.preprocessing import ClipLevel, SegmentLevel
 
 
 @pytest.fixture(autouse=True)

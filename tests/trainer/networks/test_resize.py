@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from emostream.engines.frontend.settings import CROP_HEIGHT, CROP_WIDTH, MEL_BANDS
-from emostream.trainer.networks.resize import Resize
+from emostream.engines.settings import CROP_HEIGHT, CROP_WIDTH, MEL_BANDS
+from emostream.trainer.networks.preprocessing import Resize
 
 CROP = (CROP_HEIGHT, CROP_WIDTH)
 

@@ -22,8 +22,7 @@ from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.offline import OfflineRecording
 from emostream.trainer.actors.clip import Line, samples, write_clip
 from emostream.trainer.datasets.base import DataSet, Recording
-from emostream.trainer.reports.preparation import Preparation
-from emostream.trainer.reports.preparation_text import preparation_tables
+from emostream.trainer.reports.preparation import Preparation, preparation_tables
 from emostream.trainer.segments import prepare as prepare_module
 from emostream.trainer.segments.prepare import PreparedSet, prepare, store_of
 from emostream.trainer.segments.store import SegmentStore

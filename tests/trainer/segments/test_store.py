@@ -22,8 +22,8 @@ from emostream.engines.errors import DataError, SourceError
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.frontend.logmel import log_mel, mel_input
 from emostream.engines.frontend.segmenter import Segment
-from emostream.engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
 from emostream.engines.offline import OfflineRecording
+from emostream.engines.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
 from emostream.trainer.actors.clip import Line, write_clip
 from emostream.trainer.segments import store as store_module
 from emostream.trainer.segments.store import SEGMENT_WINDOW, SHORT_WINDOW, Segments, SegmentStore

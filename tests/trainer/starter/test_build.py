@@ -10,7 +10,7 @@ import pytest
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError
 from emostream.trainer.starter.build import build
-from emostream.trainer.starter.findings import FINDINGS
+from emostream.trainer.starter.measure import FINDINGS
 from emostream.trainer.starter.parts import StarterJob
 from emostream.trainer.starter.recipe import LABELS, StarterRecipe
 from emostream.trainer.starter.voices import Voices

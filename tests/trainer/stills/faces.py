@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.crop import Eyes
 from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.picture import Eyes
 from emostream.trainer.actors.face import LOOKS, Face
 
 __all__ = ["SIDE", "blank", "drawn"]

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emostream.engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align, similarity
+from emostream.engines.frontend.picture import LEFT_EYE, RIGHT_EYE, align, similarity
 from emostream.trainer.stills import motion
 from emostream.trainer.stills.motion import moving_clip, varied_crop
 from emostream.trainer.stills.pictures import MEAN_EYES, Picture

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from emostream.engines.frontend.crop import LEFT_EYE, RIGHT_EYE, align
 from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.picture import LEFT_EYE, RIGHT_EYE, align
 from emostream.trainer.datasets.fer2013 import read_still_faces
 from emostream.trainer.stills import pictures
 from emostream.trainer.stills.pictures import MEAN_EYES, Picture, find_eyes, still_clip, still_crop

@@ -17,7 +17,7 @@ from emostream.trainer.networks.alexnet import AlexNet
 from emostream.trainer.networks.c3d import C3D
 from emostream.trainer.networks.fusion import FC
 from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
-from emostream.trainer.networks.initial import he_weights
+from emostream.trainer.networks.inflate import he_weights
 from emostream.trainer.training import loop
 from emostream.trainer.training.data import Examples, PairSegments, Rows
 from emostream.trainer.training.loop import train

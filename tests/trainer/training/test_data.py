@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from emostream.engines.frontend.logmel import mel_input
-from emostream.engines.frontend.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.settings import SEGMENT_SAMPLES, SHIFT_SAMPLES
 from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.segments.store import SHORT_WINDOW
 from emostream.trainer.training.data import ClipSegments, MelSegments, PairSegments, Rows, face_rows, voice_rows

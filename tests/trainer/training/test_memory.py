@@ -9,7 +9,7 @@ import pytest
 _CODE = """
 import resource
 import torch
-from emostream.trainer.training.memory import keep_memory
+from emostream.trainer.training.runtime import keep_memory
 {call}
 
 def step():

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from emostream.engines.frontend.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
+from emostream.engines.settings import SAMPLE_RATE, SEGMENT_SAMPLES, SHIFT_SAMPLES
 from emostream.trainer.training import sounds
 from emostream.trainer.training.sounds import varied_samples
 

@@ -1,0 +1,1 @@
+"""Events that were written, read again from a file or a folder."""

@@ -1,0 +1,1 @@
+"""What publisher and subscribers agree on: events, replay requests and keys."""

@@ -1,1 +1,0 @@
-"""What a session shows: on a terminal, and to Prometheus."""

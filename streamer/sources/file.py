@@ -1,0 +1,107 @@
+"""Recordings: one track of a file, played at its own pace or as quickly as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from emostream.engines.errors import SourceError
+from emostream.engines.media.audio import AudioBlock
+from emostream.engines.media.container import TrackKind
+from emostream.engines.media.track import AudioTrack, VideoTrack
+from emostream.engines.media.video import VideoFrame
+from emostream.engines.redaction import redacted
+from emostream.streamer.protocol.events import SourceState
+from emostream.streamer.queues import Pause
+from emostream.streamer.sources.base import Outlet, Outlets, Playback, Source
+from emostream.streamer.threads import yield_to_others
+
+__all__ = ["Player", "Recording"]
+
+_PAUSE_S = 0.1  # a longer one is announced, so that nobody waits for what the file doesn't have
+
+
+class Recording(Source):
+    """The audio or the video track of a file. Each track has a reader of its own, so neither waits for the other."""
+
+    recorded = True
+
+    def __init__(self, path: str, kind: TrackKind) -> None:
+        """Name the file and the track."""
+        self.name = redacted(path)
+        self._track: AudioTrack | VideoTrack = AudioTrack(path) if kind == "audio" else VideoTrack(path)
+
+    def open(self) -> None:
+        """See `Source`. The first block or frame is decoded, which tells when the track starts."""
+        self._track.__enter__()
+        self.start_time = self._track.start
+
+    def run(self, outlets: Outlets, playback: Playback) -> None:
+        """See `Source`. Each item is decoded ahead of its time and given when a live source would give it."""
+        yield_to_others()
+        if isinstance(self._track, AudioTrack) and outlets.audio is not None:
+            last = playback.t0
+            for block in self._track:
+                if not self._give(outlets.audio, block, last, block.end, playback):
+                    return
+                last = block.end
+            self._end(outlets.audio, playback)
+        elif isinstance(self._track, VideoTrack) and outlets.video is not None:
+            last = playback.t0
+            for frame in self._track:
+                if not self._give(outlets.video, frame, last, frame.t, playback):
+                    return
+                last = frame.t
+            self._end(outlets.video, playback)
+
+    def close(self) -> None:
+        """See `Source`."""
+        self._track.__exit__(None, None, None)
+
+    def _give(
+        self,
+        outlet: Outlet[AudioBlock | Pause] | Outlet[VideoFrame | Pause],
+        item: AudioBlock | VideoFrame,
+        last: float,
+        due: float,
+        playback: Playback,
+    ) -> bool:
+        """Hand an item on when it is due; False once nobody wants it."""
+        t = playback.stamp(item.t)
+        if item.t - last > _PAUSE_S and not outlet.put(Pause(t)):
+            return False
+        return playback.wait_until(due) and outlet.put(replace(item, t=t))  # type: ignore[arg-type]
+
+    def _end(self, outlet: Outlet[AudioBlock | Pause] | Outlet[VideoFrame | Pause], playback: Playback) -> None:
+        if playback.wait_until(self._track.end):
+            outlet.close(end=playback.stamp(self._track.end))
+
+
+class Player:
+    """Reads a source in a thread of its own. It is not opened again: its end is its end."""
+
+    def __init__(
+        self,
+        source: Source,
+        outlets: Outlets,
+        playback: Playback,
+        on_state: Callable[[SourceState], None],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        """Read a source that is open into `outlets`; `on_state` is told its state, `on_lost` why it ended too soon."""
+        self._source, self._outlets, self._playback = source, outlets, playback
+        self._on_state, self._on_lost = on_state, on_lost
+
+    def run(self) -> None:
+        """Work until the source or the stream ends."""
+        state: SourceState = "ended"
+        self._on_state("running")
+        try:
+            self._source.run(self._outlets, self._playback)
+        except SourceError as error:
+            state = "lost"
+            self._on_lost(str(error))
+        finally:
+            self._outlets.finish()
+            self._on_state(state)
+            self._source.close()
