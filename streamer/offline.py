@@ -22,7 +22,7 @@ from emostream.engines.offline import OfflineRecording
 from emostream.engines.pooling import Features
 from emostream.engines.recognizer import Recognizer
 from emostream.streamer.eventlog.reader import SegmentOrUtterance
-from emostream.streamer.pipeline.interpreter import Interpreter
+from emostream.streamer.pipeline.event_builder import EventBuilder
 from emostream.streamer.pipeline.segment_queue import TimedSegment
 from emostream.streamer.protocol.events import Dropped
 
@@ -106,14 +106,14 @@ def recognise(
     if Path(clip).is_dir():
         raise SourceError(f"{clip} is a folder; expected a clip")
     detector = ViolaJones() if options.face_model is None else YuNet(options.face_model)
-    interpreter, numbers = Interpreter(recognizer.score), _Numbers()
+    builder, numbers = EventBuilder(recognizer.score), _Numbers()
     with OfflineRecording(clip, detector, on_face) as recording:
         waiting: list[Segment] = []
 
         def flush() -> Iterator[Found]:
             for segment, features in zip(waiting, recognizer.embed(waiting), strict=True):
                 timed = TimedSegment(segment, None, segment.t_end, 0.0, Dropped())
-                yield Found(segment, features, numbers.give(interpreter.interpret(timed, features)))
+                yield Found(segment, features, numbers.give(builder.interpret(timed, features)))
             waiting.clear()
 
         for segment in recording:
@@ -124,7 +124,7 @@ def recognise(
                 yield from flush()
         if waiting:
             yield from flush()
-    if last := numbers.give(interpreter.finish()):
+    if last := numbers.give(builder.finish()):
         yield Found(None, None, last)
 
 

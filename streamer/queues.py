@@ -8,24 +8,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-__all__ = ["DropPolicy", "Inlet", "Pause"]
+__all__ = ["BoundedQueue", "DropPolicy", "Watermark"]
 
 Item = TypeVar("Item")
 DropPolicy = Literal["block", "drop_oldest"]
 
 
 @dataclass(frozen=True)
-class Pause:
+class Watermark:
     """Says, among a source's items, that none will come whose timestamp is before `t` seconds."""
 
     t: float
 
 
-class Inlet(Generic[Item]):
+class BoundedQueue(Generic[Item]):
     """A bounded queue from one producer to one consumer.
 
     When it is full, `block` lets the producer wait (recordings lose nothing), and `drop_oldest` makes room (live
-    sources never lag). Several inlets may share one condition, so that their consumer can wait for any of them.
+    sources never lag). Several queues may share one condition, so that their consumer can wait for any of them.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ from emostream.streamer.stopping import STOPPING
 from emostream.streamer.terminal.console import Console
 from emostream.streamer.terminal.view import FleetView, View
 
-__all__ = ["Companion", "companions_of", "metrics_of", "run_session"]
+__all__ = ["SessionListener", "listeners_of", "metrics_of", "run_session"]
 
 _log = logging.getLogger("emostream")
 
@@ -49,7 +49,7 @@ def run_session(config: Config) -> None:
     with ExitStack() as open_things:
         for server in metrics_of(config, pipeline):
             open_things.enter_context(server)
-        listeners += [open_things.enter_context(each) for each in companions_of(config, pipeline)]
+        listeners += [open_things.enter_context(each) for each in listeners_of(config, pipeline)]
         if config.view:
             view = View(streams[0], manifest) if len(streams) == 1 else FleetView(streams, manifest)
             listeners.append(view)
@@ -63,14 +63,14 @@ def run_session(config: Config) -> None:
             pipeline.run()
 
 
-class Companion(Protocol):
+class SessionListener(Protocol):
     """Opened before the session and closed after it, and told of its events."""
 
     def on_event(self, event: Event) -> None:
         """Take an event that was just published, in the publisher's thread."""
 
 
-def companions_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContextManager[Companion]]:
+def listeners_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContextManager[SessionListener]]:
     """Those that the options name, not open yet.
 
     Raises:
@@ -96,9 +96,9 @@ def companions_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContex
         names = [stream.name for stream in streams]
         yield LslBridge(names, manifest.labels, pipeline.unix_offset, f"emostream-{socket.gethostname()}")
     if config.record is not None:
-        from emostream.streamer.recording.recording import Recording
+        from emostream.streamer.recording.recording import SessionRecorder
 
-        yield Recording(config.record, config, pipeline.bundle, streams)
+        yield SessionRecorder(config.record, config, pipeline.bundle, streams)
 
 
 def metrics_of(config: Config, pipeline: Pipeline) -> Iterator[AbstractContextManager[object]]:

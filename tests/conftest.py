@@ -16,7 +16,7 @@ LABELS = ("class-1", "class-2", "class-3", "class-4", "class-5", "class-6")
 # Of tests/streamer, those that run at live pace or stop the time.
 _LIVE = (
     "test_browser_source",
-    "test_coming_back",
+    "test_reconnect",
     "test_command",
     "test_fleet",
     "test_live_sources",

@@ -30,7 +30,7 @@ from emostream.trainer.training.data import (
 )
 from emostream.trainer.training.loop import make_ready
 from emostream.trainer.training.recipe import Schedule
-from emostream.trainer.training.stages import Plan
+from emostream.trainer.training.stages import TrainingPlan
 
 __all__ = ["Estimate", "estimate"]
 
@@ -60,7 +60,7 @@ class _Cost:
     embed: float
 
 
-def estimate(corpus: Corpus, plan: Plan, folds: int, threads: int) -> Estimate:
+def estimate(corpus: Corpus, plan: TrainingPlan, folds: int, threads: int) -> Estimate:
     """Time a few steps of each network, and count how many a fold has.
 
     SVMs and reading from a slow disk are not in it.

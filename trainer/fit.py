@@ -33,7 +33,7 @@ from emostream.trainer.protocol.folds import Fold, group_folds
 from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.training.compute import limit_threads
 from emostream.trainer.training.embedding import Embedded
-from emostream.trainer.training.stages import FusionVariant, Pairs, Plan, Stages
+from emostream.trainer.training.stages import FusionVariant, Pairs, Stages, TrainingPlan
 
 __all__ = ["FitJob", "fit"]
 
@@ -57,7 +57,7 @@ class FitJob:
     """
 
     corpus: Corpus
-    plan: Plan
+    plan: TrainingPlan
     place: Path
     groups: int
     side_by_side: int

@@ -15,7 +15,7 @@ from emostream.streamer.annotate.eaf import eaf_of
 from emostream.streamer.annotate.vtt import vtt_lines
 from emostream.streamer.eventlog.inputs import events_source
 from emostream.streamer.eventlog.timeline import TimelineBuilder
-from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.review.columns import SessionColumns
 from emostream.streamer.review.report_page import Report, render
 
 __all__ = ["RECORDING"]
@@ -45,13 +45,13 @@ def _check(lines: bytes, description: bytes) -> bool:
 def _show(folder: Path) -> None:
     source = events_source(folder)
     assert source is not None
-    takes = list(source.file.takes())
-    columns = {take: TakeColumns(*take) for take in takes}
-    builders = {take: TimelineBuilder() for take in takes}
+    sessions = list(source.file.sessions())
+    columns = {session: SessionColumns(*session) for session in sessions}
+    builders = {session: TimelineBuilder() for session in sessions}
     for event in source.file:
-        take = next(take for take in takes if take == (event.stream, event.session))
-        columns[take].add(event)
-        builders[take].add(event)
+        session = next(session for session in sessions if session == (event.stream, event.session))
+        columns[session].add(event)
+        builders[session].add(event)
     for builder in builders.values():
         line = builder.finish()
         for spans in (line.utterances, line.no_face, line.no_voice, line.missing):

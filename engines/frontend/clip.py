@@ -15,7 +15,7 @@ from emostream.engines.frontend.grid import tick_seconds
 from emostream.engines.frontend.picture import Eyes
 from emostream.engines.settings import CLIP_FRAMES
 
-__all__ = ["REACH_S", "FrameFace", "TickTrack", "sixteen"]
+__all__ = ["REACH_S", "FrameFace", "TickTrack", "select_clip_frames"]
 
 REACH_S = 0.1  # a frame further away than this does not serve a tick
 _TIE_S = 1e-6  # frames this equally near count as equally near, and the earlier one serves
@@ -88,7 +88,7 @@ class TickTrack:
             self._first += 1
 
 
-def sixteen(frames: Sequence[Item]) -> list[Item]:
+def select_clip_frames(frames: Sequence[Item]) -> list[Item]:
     """The sixteen frames of a clip from the L of a segment (paper, section III-A).
 
     With L >= 16 the first floor((L - 16) / 2) and the last ceil((L - 16) / 2) are dropped; with fewer the first

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.clip import REACH_S, FrameFace, TickTrack, sixteen
+from emostream.engines.frontend.clip import REACH_S, FrameFace, TickTrack, select_clip_frames
 from emostream.engines.frontend.grid import (
     SEGMENT_TICKS,
     SHIFT_TICKS,
@@ -202,6 +202,6 @@ class Segmenter:
         if len(faces) < _HALF_THE_TICKS:
             lost = len(frames) < _HALF_THE_TICKS
             return _Seen(None, "source_lost" if lost else "no_face", newest=frames[-1][1])
-        chosen = sixteen(faces)
+        chosen = select_clip_frames(faces)
         clip = np.stack([crop for _, _, crop in chosen])
         return _Seen(clip, None, tuple(tick for tick, _, _ in chosen), newest=faces[-1][1])

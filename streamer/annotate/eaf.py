@@ -67,7 +67,7 @@ class _Document:
         self._line = line
         self._annotations = 0
         spans: dict[str, list[Span]] = {
-            "emotion": [Span(one.start, one.end, one.label or one.text) for one in line.cells],
+            "emotion": [Span(one.start, one.end, one.label or one.text) for one in line.intervals],
             "utterances": line.utterances,
             "no-face": line.no_face,
             "no-voice": line.no_voice,
@@ -97,8 +97,8 @@ class _Document:
         for t, name in self._slots.items():
             ET.SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": name, "TIME_VALUE": str(t)})
         owners = {name: self._aligned(root, name) for name in _TIERS}["emotion"]
-        scores = [None if one.score is None else f"{one.score:.2f}" for one in self._line.cells]
-        heads = [one.head for one in self._line.cells]
+        scores = [None if one.score is None else f"{one.score:.2f}" for one in self._line.intervals]
+        heads = [one.head for one in self._line.intervals]
         for name, values in zip(_CHILDREN, (scores, heads), strict=True):
             self._belonging(root, name, owners, values)
         last.text = str(self._annotations)

@@ -14,7 +14,7 @@ from emostream.streamer.annotate.eaf import write_eaf
 from emostream.streamer.annotate.video import recognise_faces, write_video
 from emostream.streamer.annotate.vtt import write_vtt
 from emostream.streamer.eventlog.inputs import EVENTS_SUFFIXES, EventsSource, events_source
-from emostream.streamer.eventlog.reader import Take
+from emostream.streamer.eventlog.reader import SessionKey
 from emostream.streamer.eventlog.timeline import Timeline, TimelineBuilder
 from emostream.streamer.offline import ClipOptions, StoppedError, recognise, recognizer_of
 from emostream.streamer.stopping import STOPPING
@@ -75,8 +75,8 @@ def annotate(
             raise ConfigError(
                 f"--bundle, --engine, --precision and --face-model are for clips, but {source} holds events"
             )
-        line, take = _timeline_of(events, stream, stop)
-        what = _write_line(line, target, suffix, media or events.media(take.stream), stop, force=force)
+        line, session = _timeline_of(events, stream, stop)
+        what = _write_line(line, target, suffix, media or events.media(session.stream), stop, force=force)
     typer.echo(f"made {target}: {what}")
 
 
@@ -105,17 +105,17 @@ def _write_line(
             write_vtt(part, line)
         else:
             write_eaf(part, line, media=media, target=target)
-    return f"{len(line.cells)} segments, {len(line.utterances)} utterances"
+    return f"{len(line.intervals)} segments, {len(line.utterances)} utterances"
 
 
-def _timeline_of(source: EventsSource, stream: str | None, stop: threading.Event) -> tuple[Timeline, Take]:
-    takes = source.file.takes()
-    names = list(dict.fromkeys(take.stream for take in takes))
+def _timeline_of(source: EventsSource, stream: str | None, stop: threading.Event) -> tuple[Timeline, SessionKey]:
+    sessions = source.file.sessions()
+    names = list(dict.fromkeys(session.stream for session in sessions))
     if stream is None and len(names) > 1:
         raise ConfigError(f"{source.file.path} holds the streams {', '.join(names)}; choose one with --stream")
     if stream is not None and stream not in names:
         raise ConfigError(f"{source.file.path} holds no stream {stream}; expected one of {', '.join(names)}")
-    fitting = [take for take in takes if take.stream == (stream or names[0])]
+    fitting = [session for session in sessions if session.stream == (stream or names[0])]
     if len(fitting) > 1:
         typer.echo(f"{source.file.path} holds {len(fitting)} sessions of {fitting[-1].stream}: taking the last one")
     builder = TimelineBuilder()

@@ -22,7 +22,7 @@ from emostream.engines.media.video import even_sided, fitted, picture_codec
 from emostream.engines.recognizer import Recognizer
 from emostream.streamer.annotate.drawing import Drawing, SeenFace
 from emostream.streamer.annotate.sound import SoundCopy
-from emostream.streamer.eventlog.timeline import cell
+from emostream.streamer.eventlog.timeline import display_interval
 from emostream.streamer.offline import ClipOptions, StoppedError, recognise
 from emostream.streamer.protocol.events import EmotionEvent
 
@@ -54,11 +54,11 @@ class Recognised:
 
     def note_event(self, event: EmotionEvent) -> None:
         """Take the next segment's event."""
-        self._starts.append(cell(event.media_time)[0] if self.events else float("-inf"))
+        self._starts.append(display_interval(event.media_time)[0] if self.events else float("-inf"))
         self.events.append(event)
 
     def event_at(self, t: float) -> EmotionEvent | None:
-        """The event in whose cell a time of the stream lies; the last one's goes on to the end."""
+        """The event in whose display interval a time of the stream lies; the last one's goes on to the end."""
         place = bisect_right(self._starts, t + 1e-6) - 1
         return self.events[place] if place >= 0 else None
 

@@ -29,7 +29,7 @@ def vtt_lines(line: Timeline) -> Iterator[str]:
     """The file, in pieces: cues in order of their beginning, `uN` for utterances and `sN` for segments."""
     yield "WEBVTT - emotion by emostream\n"
     cues = [(span.start, f"u{n}", span, _UTTERANCES) for n, span in enumerate(line.utterances, 1)]
-    cues += [(one.start, f"s{n}", Span(one.start, one.end, one.text), "") for n, one in enumerate(line.cells, 1)]
+    cues += [(one.start, f"s{n}", Span(one.start, one.end, one.text), "") for n, one in enumerate(line.intervals, 1)]
     for _, name, span, settings in sorted(cues, key=lambda cue: cue[0]):
         start, end = _milliseconds(span.start), max(_milliseconds(span.end), _milliseconds(span.start) + 1)
         text = span.text if name.startswith("s") else f"utterance {span.text}"

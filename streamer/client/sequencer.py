@@ -14,7 +14,7 @@ from emostream.streamer.client.types import Cursor, Gap, Notice, SessionStarted,
 from emostream.streamer.protocol.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
 from emostream.streamer.protocol.replay import MOST_EVENTS, REPLAY_VERSION, ReplayRequest
 
-__all__ = ["Following", "Place"]
+__all__ = ["Sequencer", "StreamPosition"]
 
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 8.0
@@ -22,7 +22,7 @@ _LONGEST_PAUSE_S = 8.0
 _log = logging.getLogger("emostream")
 
 
-class Place:
+class StreamPosition:
     """The session of a stream and the number that comes next, and when to ask whether there is more.
 
     Attributes:
@@ -64,15 +64,15 @@ class Place:
 
 
 @dataclass(frozen=True)
-class _Hole:
+class _PendingGap:
     """An event that came, and before which others are missing."""
 
-    place: Place
+    position: StreamPosition
     event: EmotionEvent | UtteranceEvent
     message: bytes
 
 
-class Following:
+class Sequencer:
     """Follows streams; knows no sockets.
 
     Attributes:
@@ -83,103 +83,103 @@ class Following:
 
     def __init__(self, cursors: Iterable[Cursor], *, replays: bool, notices: bool) -> None:
         """Follow streams from these cursors on; `replays` tells that missing events can be asked for."""
-        self._places = {each.stream: Place(each.stream, each) for each in cursors}
+        self._positions = {each.stream: StreamPosition(each.stream, each) for each in cursors}
         self._replays, self._notices = replays, notices
-        self._hole: _Hole | None = None
+        self._gap: _PendingGap | None = None
         self.pending: deque[tuple[Event | Notice, bytes]] = deque()
         self.missed: dict[str, int] = {}
-        self.sessions = dict.fromkeys(self._places, 1)
+        self.sessions = dict.fromkeys(self._positions, 1)
 
     @property
     def listening(self) -> bool:
         """Whether `take` may be called: not while events are missing that come before."""
-        return self._hole is None
+        return self._gap is None
 
     @property
     def look_at(self) -> float:
         """Monotonic time from which on there is something to ask for, seconds."""
-        if self._hole is not None:
+        if self._gap is not None:
             return -math.inf
-        return min((place.look_at for place in self._places.values()), default=math.inf)
+        return min((position.look_at for position in self._positions.values()), default=math.inf)
 
     def take(self, event: Event, message: bytes) -> None:
         """Take what was published."""
-        place = self._places.setdefault(event.stream, Place(event.stream))
-        if place.ahead and event.session != place.session:
+        position = self._positions.setdefault(event.stream, StreamPosition(event.stream))
+        if position.ahead and event.session != position.session:
             # From before what the replay server told, or from after it; the server knows.
-            place.look_at = -math.inf
+            position.look_at = -math.inf
             return
-        place.ahead = False
-        self._enter(place, event.session)
+        position.ahead = False
+        self._enter(position, event.session)
         if isinstance(event, StatusEvent):
             self.pending.append((event, message))
-        elif place.expected is None or event.seq == place.expected or not self._replays:
+        elif position.expected is None or event.seq == position.expected or not self._replays:
             # A subscriber that joins late has no number to expect.
-            self._lose(place, event.seq)
-            self._deliver(place, event, message)
-        elif event.seq > place.expected:
-            self._hole = _Hole(place, event, message)
+            self._lose(position, event.seq)
+            self._deliver(position, event, message)
+        elif event.seq > position.expected:
+            self._gap = _PendingGap(position, event, message)
 
     def wanted(self) -> ReplayRequest | None:
         """What to ask the replay server for now, if anything."""
         if not self._replays:
             return None
-        if self._hole is not None:
-            place = self._hole.place
-            return _request(place, place.session, self._hole.event.seq)
+        if self._gap is not None:
+            position = self._gap.position
+            return _request(position, position.session, self._gap.event.seq)
         now = time.monotonic()
-        due = [place for place in self._places.values() if place.look_at <= now]
+        due = [position for position in self._positions.values() if position.look_at <= now]
         return _request(due[0], None, None) if due else None
 
     def answer(self, request: ReplayRequest, answer: Answer | None) -> None:
         """Take what came of a request; None where it was nothing of use."""
-        place, hole = self._places[request.stream], self._hole
-        before = place.expected
+        position, gap = self._positions[request.stream], self._gap
+        before = position.expected
         if answer is None:
-            place.ahead = False
+            position.ahead = False
         else:
-            self._take_answer(place, answer, math.inf if hole is None else hole.event.seq)
-        if hole is None:
-            if place.expected == before:
-                place.rest()
-        elif place.expected in (before, hole.event.seq):
-            self._hole = None
-            self._lose(place, hole.event.seq)
-            self._deliver(place, hole.event, hole.message)
+            self._take_answer(position, answer, math.inf if gap is None else gap.event.seq)
+        if gap is None:
+            if position.expected == before:
+                position.rest()
+        elif position.expected in (before, gap.event.seq):
+            self._gap = None
+            self._lose(position, gap.event.seq)
+            self._deliver(position, gap.event, gap.message)
 
-    def _take_answer(self, place: Place, answer: Answer, end: float) -> None:
+    def _take_answer(self, position: StreamPosition, answer: Answer, end: float) -> None:
         """Deliver what was given of the numbers below `end`."""
         header = answer.header
-        if header.session != place.session:
-            self._enter(place, header.session)  # and ask for its beginning
-            place.ahead = True
+        if header.session != position.session:
+            self._enter(position, header.session)  # and ask for its beginning
+            position.ahead = True
             return
-        self._lose(place, int(min(header.first, end)))
+        self._lose(position, int(min(header.first, end)))
         for event, message in answer.events:
-            if event.seq == place.expected and event.seq < end:
-                self._deliver(place, event, message)
-        if place.expected is not None and place.expected < header.next:
-            place.look_at = -math.inf
+            if event.seq == position.expected and event.seq < end:
+                self._deliver(position, event, message)
+        if position.expected is not None and position.expected < header.next:
+            position.look_at = -math.inf
 
-    def _enter(self, place: Place, session: str) -> None:
-        if session != place.session:
-            self.sessions[place.stream] = self.sessions.get(place.stream, 0) + 1
-        started = place.enter(session)
+    def _enter(self, position: StreamPosition, session: str) -> None:
+        if session != position.session:
+            self.sessions[position.stream] = self.sessions.get(position.stream, 0) + 1
+        started = position.enter(session)
         if started is not None:
             self._notice(started)
 
-    def _deliver(self, place: Place, event: EmotionEvent | UtteranceEvent, message: bytes) -> None:
+    def _deliver(self, position: StreamPosition, event: EmotionEvent | UtteranceEvent, message: bytes) -> None:
         self.pending.append((event, message))
-        place.pass_by(event.seq)
+        position.pass_by(event.seq)
 
-    def _lose(self, place: Place, until: int) -> None:
+    def _lose(self, position: StreamPosition, until: int) -> None:
         """What lies before number `until` and didn't come is lost."""
-        expected = place.expected
+        expected = position.expected
         if expected is not None and until > expected:
             missed = until - expected
-            self.missed[place.stream] = self.missed.get(place.stream, 0) + missed
-            self._notice(Gap(place.stream, str(place.session), expected, missed))
-            place.expected = until
+            self.missed[position.stream] = self.missed.get(position.stream, 0) + missed
+            self._notice(Gap(position.stream, str(position.session), expected, missed))
+            position.expected = until
 
     def _notice(self, notice: Notice) -> None:
         # Whoever asks for notices reports them; the log is for everyone else.
@@ -188,8 +188,8 @@ class Following:
             self.pending.append((notice, b""))
 
 
-def _request(place: Place, session: str | None, end: int | None) -> ReplayRequest:
+def _request(position: StreamPosition, session: str | None, end: int | None) -> ReplayRequest:
     """Ask for what comes next in a place, as far as number `end`."""
-    first = place.expected or 0
+    first = position.expected or 0
     count = MOST_EVENTS if end is None else min(MOST_EVENTS, end - first)
-    return ReplayRequest(version=REPLAY_VERSION, stream=place.stream, session=session, first=first, count=count)
+    return ReplayRequest(version=REPLAY_VERSION, stream=position.stream, session=session, first=first, count=count)

@@ -20,7 +20,7 @@ import zmq
 from emostream.engines.errors import ConfigError, EventError
 from emostream.streamer.client.connect import connect, silence
 from emostream.streamer.client.replay import ReplayClient
-from emostream.streamer.client.sequencer import Following
+from emostream.streamer.client.sequencer import Sequencer
 from emostream.streamer.client.types import Cursor, Gap, Notice, SessionStarted
 from emostream.streamer.protocol.events import DEFAULT_ENDPOINT, Event, StatusEvent, check_stream_name, decode
 from emostream.streamer.protocol.keys import load_client_keys
@@ -103,8 +103,8 @@ class Subscriber:
         self._socket: zmq.Socket[bytes] | None = None
         source = replay_endpoint(endpoint) if replay is True else replay
         self._replay = ReplayClient(source, self._keys) if source else None
-        self._following = Following(cursors, replays=bool(replay), notices=notices)
-        self.missed, self.sessions = self._following.missed, self._following.sessions
+        self._sequencer = Sequencer(cursors, replays=bool(replay), notices=notices)
+        self.missed, self.sessions = self._sequencer.missed, self._sequencer.sessions
 
     def receive(self, timeout: float | None = None) -> Event | Notice:
         """Wait for the next event or notice.
@@ -121,7 +121,7 @@ class Subscriber:
         _check_timeout(timeout)
         limit = self._timeout if timeout is None else timeout
         deadline = math.inf if limit is None else time.monotonic() + limit
-        pending = self._following.pending
+        pending = self._sequencer.pending
         while not pending:
             self._advance(deadline)
             if not pending and time.monotonic() >= deadline:
@@ -175,14 +175,14 @@ class Subscriber:
         """Wait for one thing that comes until the deadline, or a slice of that, and take it."""
         if self._socket is None:
             raise RuntimeError("the subscriber isn't open: use `with Subscriber(...) as events:`")
-        socket, replay, following = self._socket, self._replay, self._following
-        if following.listening and socket.poll(0):
+        socket, replay, sequencer = self._socket, self._replay, self._sequencer
+        if sequencer.listening and socket.poll(0):
             self._take(socket)
             return
         poller = zmq.Poller()
         # In slices, since on Windows no signal, such as Ctrl-C, ends a wait inside ZeroMQ.
         wake_at = min(deadline, time.monotonic() + POLL_S)
-        if following.listening:
+        if sequencer.listening:
             poller.register(socket, zmq.POLLIN)
         if replay is not None:
             wake_at = min(wake_at, self._ask(replay))
@@ -192,14 +192,14 @@ class Subscriber:
         if socket in ready:
             self._take(socket)
         elif replay is not None and replay.socket is not None and (ready or time.monotonic() >= replay.overdue_at):
-            following.answer(*replay.take())
+            sequencer.answer(*replay.take())
 
     def _ask(self, replay: ReplayClient) -> float:
         """Ask for what is wanted, if nothing is under way; gives the time at which to go on without an answer."""
         assert self._context is not None, "the socket is open"
-        if replay.socket is None and (request := self._following.wanted()):
+        if replay.socket is None and (request := self._sequencer.wanted()):
             replay.ask(self._context, request)
-        return self._following.look_at if replay.socket is None else replay.overdue_at
+        return self._sequencer.look_at if replay.socket is None else replay.overdue_at
 
     def _take(self, socket: zmq.Socket[bytes]) -> None:
         frames = socket.recv_multipart()
@@ -208,8 +208,8 @@ class Subscriber:
                 f"got a message of {len(frames)} frames from {self._endpoint}, expected topic and JSON: "
                 "check that the endpoint belongs to emostream"
             )
-        self._following.take(decode(frames[1]), frames[1])
-        if self._replay is not None and not self._following.listening:
+        self._sequencer.take(decode(frames[1]), frames[1])
+        if self._replay is not None and not self._sequencer.listening:
             self._replay.abandon()  # what is missing goes before what may have come
 
 

@@ -15,18 +15,18 @@ from rich.text import Text
 from emostream.engines.errors import ConfigError, SourceError
 from emostream.streamer.config import BROWSER, StreamConfig
 from emostream.streamer.devices.hints import camera_hint, microphone_hint
-from emostream.streamer.devices.probes import Hearing, Sight, Trial
+from emostream.streamer.devices.probes import CameraProbe, MicrophoneProbe, Trial
 from emostream.streamer.devices.report import (
+    camera_line,
     check_picture_file,
-    hearing_line,
     level_meter,
     marked,
-    sight_line,
+    microphone_line,
     thumbnail,
     write_picture,
 )
 from emostream.streamer.sources.base import Source
-from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.sources.browser import BrowserSlot
 from emostream.streamer.sources.camera import Camera, list_cameras
 from emostream.streamer.sources.choose import choose
 from emostream.streamer.sources.microphone import Microphone
@@ -106,7 +106,7 @@ def _named(key: str, *, camera: str, mic: str) -> _Device:
 def _source(*, camera: str, mic: str) -> Source:
     if BROWSER in (camera, mic):
         raise ConfigError("a browser's camera and microphone come with --web, and its page shows what they give")
-    return next(choose(StreamConfig(camera=camera, mic=mic), Doorway())).source
+    return next(choose(StreamConfig(camera=camera, mic=mic), BrowserSlot())).source
 
 
 class _Check:
@@ -128,14 +128,14 @@ class _Check:
 
     def camera(self, device: _Device, picture: Path | None) -> None:
         """Try a camera."""
-        sight = Sight()
-        failure = self._try(device, Trial(device.source, sight), lambda: _live_sight(sight), sight.look)
-        frame = sight.frame
-        if frame is None or sight.seen is None:
+        probe = CameraProbe()
+        failure = self._try(device, Trial(device.source, probe), lambda: _live_camera(probe), probe.look)
+        frame = probe.frame
+        if frame is None or probe.seen is None:
             self._fail(device, failure, camera_hint(device.key) if isinstance(device.source, Camera) else None)
             return
-        self._say_that_it_works(device, sight_line(sight), failure)
-        found, shown = sight.face or (None, frame)
+        self._say_that_it_works(device, camera_line(probe), failure)
+        found, shown = probe.face or (None, frame)
         if self._console.is_terminal and self._console.color_system is not None:
             self.say(thumbnail(marked(shown.image, found)))
         if picture is not None:
@@ -144,12 +144,12 @@ class _Check:
 
     def microphone(self, device: _Device) -> None:
         """Try a microphone."""
-        hearing = Hearing()
-        failure = self._try(device, Trial(device.source, hearing), lambda: _live_hearing(hearing), lambda: None)
-        if hearing.first is None:
+        probe = MicrophoneProbe()
+        failure = self._try(device, Trial(device.source, probe), lambda: _live_microphone(probe), lambda: None)
+        if probe.first is None:
             self._fail(device, failure, microphone_hint() if isinstance(device.source, Microphone) else None)
             return
-        self._say_that_it_works(device, hearing_line(hearing), failure)
+        self._say_that_it_works(device, microphone_line(probe), failure)
 
     def _try(
         self, device: _Device, trial: Trial, live: Callable[[], RenderableType], look: Callable[[], None]
@@ -182,11 +182,11 @@ class _Check:
             self.say(f"       {self.failures[-1]}")
 
 
-def _live_sight(sight: Sight) -> RenderableType:
-    return Text(f"       {sight_line(sight)}" if sight.seen else "       opening it ...")
+def _live_camera(probe: CameraProbe) -> RenderableType:
+    return Text(f"       {camera_line(probe)}" if probe.seen else "       opening it ...")
 
 
-def _live_hearing(hearing: Hearing) -> RenderableType:
-    if hearing.first is None:
+def _live_microphone(probe: MicrophoneProbe) -> RenderableType:
+    if probe.first is None:
         return Text("       opening it ...")
-    return Text("       ").append_text(level_meter(hearing.level_now, speech=hearing.speaking))
+    return Text("       ").append_text(level_meter(probe.level_now, speech=probe.speaking))

@@ -20,11 +20,11 @@ from emostream.engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
 from emostream.engines.settings import SAMPLE_RATE
-from emostream.streamer.queues import Pause
-from emostream.streamer.sources.base import LiveSource, Outlets, Playback, Source
+from emostream.streamer.queues import Watermark
+from emostream.streamer.sources.base import LiveSource, Playback, Sinks, Source
 from emostream.streamer.threads import OwnedThread
 
-__all__ = ["Hearing", "Sense", "Sight", "Trial"]
+__all__ = ["CameraProbe", "MicrophoneProbe", "Probe", "Trial"]
 
 _OPEN_S = 15.0  # longer than a sound server or a network camera takes that is well
 _FIRST_S = 5.0  # from then to the first picture or sound
@@ -34,14 +34,14 @@ _METER_S = 0.2  # of sound that the live meter shows
 _SILENCE = 1e-20  # -200 dB
 
 
-class Sense(Protocol):
+class Probe(Protocol):
     """Takes what a source gives."""
 
     @property
     def first(self) -> float | None:
         """Monotonic time in seconds at which the first picture or sound came; None before."""
 
-    def outlets(self) -> Outlets:
+    def sinks(self) -> Sinks:
         """Where the source is to put what it captures."""
 
 
@@ -53,9 +53,9 @@ class Trial:
         failure: why it can't be opened, or was lost; None while all is well.
     """
 
-    def __init__(self, source: Source, sense: Sense) -> None:
+    def __init__(self, source: Source, probe: Probe) -> None:
         """Try this source; the constructor opens nothing."""
-        self.source, self._sense = source, sense
+        self.source, self._probe = source, probe
         self.failure: str | None = None
         self._begun = 0.0
         self._opened = threading.Event()
@@ -69,7 +69,7 @@ class Trial:
 
     def running(self, seconds: float) -> bool:
         """Whether it goes on: until something has come for so many seconds, or the source has failed or ended."""
-        now, first = time.monotonic(), self._sense.first
+        now, first = time.monotonic(), self._probe.first
         if not self._thread.alive or self.failure:
             return False
         if first is not None:
@@ -95,7 +95,7 @@ class Trial:
             self._opened.set()
             playback = Playback(self.source.start_time or 0.0, now, fast=False, live=True, stop=self._stop)
             try:
-                self.source.run(self._sense.outlets(), playback)
+                self.source.run(self._probe.sinks(), playback)
             finally:
                 self.source.close()
         except SourceError as error:
@@ -105,11 +105,11 @@ class Trial:
         self.failure = f"{self.source.name} failed: {type(error).__name__}: {error}"
 
 
-class Sight:
+class CameraProbe:
     """Takes pictures from the source's thread; whoever asks looks for a face in the newest.
 
     Attributes:
-        first: see `Sense`.
+        first: see `Probe`.
         frame: the newest picture.
         frames: how many came.
         seen: what `look` found in the last one that it looked at.
@@ -127,11 +127,11 @@ class Sight:
         self._newest = 0.0
         self._tracker = FaceTracker(ViolaJones())
 
-    def outlets(self) -> Outlets:
-        """See `Sense`."""
-        return Outlets(None, self)
+    def sinks(self) -> Sinks:
+        """See `Probe`."""
+        return Sinks(None, self)
 
-    def put(self, item: VideoFrame | Pause) -> bool:
+    def put(self, item: VideoFrame | Watermark) -> bool:
         """Take a picture."""
         if isinstance(item, VideoFrame):
             self._newest = self._clock()
@@ -160,11 +160,11 @@ class Sight:
             self.face = self.seen, frame
 
 
-class Hearing:
+class MicrophoneProbe:
     """Takes sound from the source's thread.
 
     Attributes:
-        first: see `Sense`.
+        first: see `Probe`.
         speech: whether there was any.
     """
 
@@ -177,11 +177,11 @@ class Hearing:
         self._recent: deque[tuple[float, int]] = deque()
         self._total, self._samples = 0.0, 0
 
-    def outlets(self) -> Outlets:
-        """See `Sense`."""
-        return Outlets(self, None)
+    def sinks(self) -> Sinks:
+        """See `Probe`."""
+        return Sinks(self, None)
 
-    def put(self, item: AudioBlock | Pause) -> bool:
+    def put(self, item: AudioBlock | Watermark) -> bool:
         """Take a block of sound."""
         if isinstance(item, AudioBlock) and item.samples.size:
             self._measure(item.samples)

@@ -14,10 +14,18 @@ from emostream.engines.errors import ConfigError, SourceError
 from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.frontend.picture import Image
 from emostream.streamer.devices.hints import microphone_hint
-from emostream.streamer.devices.probes import Hearing, Sight
+from emostream.streamer.devices.probes import CameraProbe, MicrophoneProbe
 from emostream.streamer.terminal.console import light_word, sound_word
 
-__all__ = ["check_picture_file", "hearing_line", "level_meter", "marked", "sight_line", "thumbnail", "write_picture"]
+__all__ = [
+    "camera_line",
+    "check_picture_file",
+    "level_meter",
+    "marked",
+    "microphone_line",
+    "thumbnail",
+    "write_picture",
+]
 
 _QUIETEST_DB = -60.0
 _WIDTH = 40
@@ -30,33 +38,33 @@ _GREEN = (0, 200, 0)
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-def sight_line(sight: Sight) -> str:
+def camera_line(probe: CameraProbe) -> str:
     """What a camera shows: the size of its pictures, their rate, their light, and whether there is a face."""
-    assert sight.seen is not None
-    width, height = sight.seen.size
-    light = light_word(sight.seen.brightness)
+    assert probe.seen is not None
+    width, height = probe.seen.size
+    light = light_word(probe.seen.brightness)
     parts = [
-        f"{width} x {height}, {sight.rate:.0f} pictures a second",
-        f"brightness {sight.seen.brightness:.0f} of 255: {light}",
+        f"{width} x {height}, {probe.rate:.0f} pictures a second",
+        f"brightness {probe.seen.brightness:.0f} of 255: {light}",
     ]
-    if sight.face is not None and sight.face[0].box is not None:
-        parts.append(f"a face, {sight.face[0].box[2]} pixels wide")
+    if probe.face is not None and probe.face[0].box is not None:
+        parts.append(f"a face, {probe.face[0].box[2]} pixels wide")
     else:
         parts.append("no face found" if light in _ADVICE else "no face found: look straight into it, from 0.5 to 2 m")
     if light in _ADVICE:
         parts.append(_ADVICE[light])
-    if sight.frames > 1 and sight.rate < _SLOW:
+    if probe.frames > 1 and probe.rate < _SLOW:
         parts.append("slow: many cameras take fewer pictures where there is little light")
     return "; ".join(parts)
 
 
-def hearing_line(hearing: Hearing) -> str:
+def microphone_line(probe: MicrophoneProbe) -> str:
     """What a microphone hears: its level, a word for it, and what to do where it is no speech."""
-    word = sound_word(hearing.level, speech=hearing.speech)
+    word = sound_word(probe.level, speech=probe.speech)
     if word == "muted":
         hint = microphone_hint(muted=True)
         return "muted: it gives digital silence" + (f"; {hint}" if hint else "")
-    line = f"{hearing.level:.0f} dB of full scale: {word}"
+    line = f"{probe.level:.0f} dB of full scale: {word}"
     return line if word == "speech" else f"{line}; speak while it is checked, to see that it hears you"
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 from emostream.engines.errors import EventError, SourceError
 from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
 
-__all__ = ["EventsFile", "SegmentOrUtterance", "Take"]
+__all__ = ["EventsFile", "SegmentOrUtterance", "SessionKey"]
 
 SegmentOrUtterance: TypeAlias = EmotionEvent | UtteranceEvent
 
@@ -21,7 +21,7 @@ _LONGEST = 1 << 20  # bytes; no line of ours comes near
 _log = logging.getLogger("emostream")
 
 
-class Take(NamedTuple):
+class SessionKey(NamedTuple):
     """One run of one stream, whose events share an axis and a count."""
 
     stream: str
@@ -82,13 +82,13 @@ class EventsFile:
             ) from None
         self._tell(newer)
 
-    def takes(self) -> Counter[Take]:
-        """How many events there are of each take, in the order in which they begin.
+    def sessions(self) -> Counter[SessionKey]:
+        """How many events there are of each session, in the order in which they begin.
 
         Raises:
             SourceError: it can't be read, or holds no event.
         """
-        found = Counter(Take(event.stream, event.session) for event in self)
+        found = Counter(SessionKey(event.stream, event.session) for event in self)
         if not found:
             skipped = f", only {self.skipped}" if self.foreign or self.torn else ""
             raise SourceError(

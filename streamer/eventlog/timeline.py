@@ -1,4 +1,4 @@
-"""The events of one take as stretches of time on the axis of its stream.
+"""The events of one session as stretches of time on the axis of its stream.
 
 Segments of 655 ms overlap, one every 300 ms. Whoever shows one result at a time gives each of them the 300 ms in the
 middle of its segment.
@@ -14,14 +14,23 @@ from emostream.engines.settings import SHIFT_SAMPLES
 from emostream.streamer.eventlog.reader import SegmentOrUtterance
 from emostream.streamer.protocol.events import EmotionEvent
 
-__all__ = ["MARGIN_SECONDS", "SHIFT_SECONDS", "LabelledCell", "Span", "Timeline", "TimelineBuilder", "caption", "cell"]
+__all__ = [
+    "MARGIN_SECONDS",
+    "SHIFT_SECONDS",
+    "LabelInterval",
+    "Span",
+    "Timeline",
+    "TimelineBuilder",
+    "caption",
+    "display_interval",
+]
 
-_ADJACENT_S = 0.05  # cells of neighbouring segments meet within rounding
+_ADJACENT_S = 0.05  # intervals of neighbouring segments meet within rounding
 _SHORTEST_S = 0.001
 
 SHIFT_SECONDS = seconds(SHIFT_SAMPLES)
 MARGIN_SECONDS = (SEGMENT_SECONDS - SHIFT_SECONDS) / 2
-"""From the beginning of a segment to that of its cell, and from the end of the cell to that of the segment."""
+"""From the start of a segment to that of its display interval, and between their ends."""
 
 _ABSENT = {"no_face": "no face", "no_voice": "no voice", "source_lost": "lost", "off": "off"}
 
@@ -34,8 +43,8 @@ class Span(NamedTuple):
     text: str
 
 
-class LabelledCell(NamedTuple):
-    """The cell of a segment, and its result: label, score and head are None without face and voice."""
+class LabelInterval(NamedTuple):
+    """The display interval of a segment, and its result: label, score and head are None without face and voice."""
 
     start: float
     end: float
@@ -47,17 +56,17 @@ class LabelledCell(NamedTuple):
 
 @dataclass
 class Timeline:
-    """What a take holds, each list in order of time and without overlap.
+    """What a session holds, each list in order of time and without overlap.
 
     Attributes:
-        cells: the segments.
+        intervals: the segments.
         utterances: spoken turns, with their final label.
         no_face: where the face is missing, by reason.
         no_voice: where the voice is missing, by reason.
         missing: where numbers are missing, that is events that were never written.
     """
 
-    cells: list[LabelledCell] = field(default_factory=list)
+    intervals: list[LabelInterval] = field(default_factory=list)
     utterances: list[Span] = field(default_factory=list)
     no_face: list[Span] = field(default_factory=list)
     no_voice: list[Span] = field(default_factory=list)
@@ -66,7 +75,7 @@ class Timeline:
     @property
     def end(self) -> float:
         """Seconds of the stream at which it ends."""
-        return max((spans[-1].end for spans in (self.cells, self.utterances) if spans), default=0.0)
+        return max((spans[-1].end for spans in (self.intervals, self.utterances) if spans), default=0.0)
 
 
 class TimelineBuilder:
@@ -79,7 +88,7 @@ class TimelineBuilder:
         self._last_end = 0.0
 
     def add(self, event: SegmentOrUtterance) -> None:
-        """Take the next event of the take."""
+        """Take the next event of the session."""
         self._note_missing(event)
         if isinstance(event, EmotionEvent):
             self._add_segment(event)
@@ -94,13 +103,13 @@ class TimelineBuilder:
             self._line.utterances.append(Span(start, event.media_time, said))
 
     def finish(self) -> Timeline:
-        """What they come to. The first cell begins with its segment, and the last one ends with it."""
-        cells = self._line.cells
-        if cells:
-            first, last = cells[0].start, cells[-1].end
+        """What they come to. The first interval begins with its segment, and the last one ends with it."""
+        intervals = self._line.intervals
+        if intervals:
+            first, last = intervals[0].start, intervals[-1].end
             start = max(0.0, first - MARGIN_SECONDS)
-            cells[0] = cells[0]._replace(start=start)
-            cells[-1] = cells[-1]._replace(end=self._last_end)
+            intervals[0] = intervals[0]._replace(start=start)
+            intervals[-1] = intervals[-1]._replace(end=self._last_end)
             for spans in (self._line.no_face, self._line.no_voice):
                 if spans and spans[0].start == first:
                     spans[0] = spans[0]._replace(start=start)
@@ -109,26 +118,26 @@ class TimelineBuilder:
         return self._line
 
     def _add_segment(self, event: EmotionEvent) -> None:
-        start, end = cell(event.media_time)
-        cells = self._line.cells
-        if cells:
-            start = max(start, cells[-1].end)
-            if start - cells[-1].end < _ADJACENT_S:
-                start = cells[-1].end
+        start, end = display_interval(event.media_time)
+        intervals = self._line.intervals
+        if intervals:
+            start = max(start, intervals[-1].end)
+            if start - intervals[-1].end < _ADJACENT_S:
+                start = intervals[-1].end
         if end - start < _SHORTEST_S:  # a time that turns back is damage
             return
         score = None if event.label is None or event.scores is None else event.scores.get(event.label)
-        cells.append(LabelledCell(start, end, event.label, score, event.head, caption(event)))
+        intervals.append(LabelInterval(start, end, event.label, score, event.head, caption(event)))
         self._last_end = event.media_time
         for spans, reason in ((self._line.no_face, event.reason.video), (self._line.no_voice, event.reason.audio)):
             if reason is not None:
                 _extend(spans, Span(start, end, reason))
 
     def _note_missing(self, event: SegmentOrUtterance) -> None:
-        if self._seq is not None and event.seq > self._seq + 1 and self._line.cells:
+        if self._seq is not None and event.seq > self._seq + 1 and self._line.intervals:
             count = event.seq - self._seq - 1
-            start = self._line.cells[-1].end
-            end = cell(event.media_time)[0] if isinstance(event, EmotionEvent) else event.media_time
+            start = self._line.intervals[-1].end
+            end = display_interval(event.media_time)[0] if isinstance(event, EmotionEvent) else event.media_time
             if self._line.missing:
                 start = max(start, self._line.missing[-1].end)
             self._line.missing.append(Span(start, max(end, start + SHIFT_SECONDS), f"{count} missing"))
@@ -142,8 +151,8 @@ def _extend(spans: list[Span], new: Span) -> None:
         spans.append(new)
 
 
-def cell(media_time: float) -> tuple[float, float]:
-    """Beginning and end, in seconds of the stream, of the cell of the segment that ends at `media_time`."""
+def display_interval(media_time: float) -> tuple[float, float]:
+    """Start and end, in seconds of the stream, of what is shown of the segment that ends at `media_time`."""
     end = media_time - MARGIN_SECONDS
     return end - SHIFT_SECONDS, end
 

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 
 from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
 
-__all__ = ["Gatherer", "Round"]
+__all__ = ["Batcher", "SegmentBatch"]
 
 _PATIENCE_S = 0.003  # for the segments of other streams, which often end together
 
 
 @dataclass(frozen=True)
-class Round:
-    """What the engine is to do next.
+class SegmentBatch:
+    """The next batch for the engine.
 
     Attributes:
-        batch: segments, each with the number of its stream; in order within a stream.
+        segments: each with the number of its stream; in order within a stream.
         ended: streams that have no more segments, each told once and after the last of them.
     """
 
-    batch: list[tuple[int, TimedSegment]]
+    segments: list[tuple[int, TimedSegment]]
     ended: list[int]
 
 
-class Gatherer:
+class Batcher:
     """Takes from the queues of many streams, one segment from each in turn. Only one thread may take."""
 
     def __init__(self, queues: Sequence[SegmentQueue], condition: threading.Condition) -> None:
@@ -34,7 +34,7 @@ class Gatherer:
         self._queues, self._condition = queues, condition
         self._open = list(range(len(queues)))  # the next one to be served comes first
 
-    def rounds(self, most: int, *, full: bool) -> Iterator[Round]:
+    def batches(self, most: int, *, full: bool) -> Iterator[SegmentBatch]:
         """Wait for segments again and again, until every queue has ended.
 
         Args:
@@ -46,7 +46,7 @@ class Gatherer:
                 batch = self._full(most) if full else self._fair(most)
                 ended = [number for number in self._open if self._queues[number].ended]
                 self._open = [number for number in self._open if number not in ended]
-            yield Round(batch, sorted(ended))
+            yield SegmentBatch(batch, sorted(ended))
 
     def _fair(self, most: int) -> list[tuple[int, TimedSegment]]:
         self._condition.wait_for(lambda: any(map(self._waiting, self._open)) or self._some_ended())

@@ -8,10 +8,10 @@ from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
 
-__all__ = ["Watcher"]
+__all__ = ["MediaListener"]
 
 
-class Watcher(Protocol):
+class MediaListener(Protocol):
     """Is told in the stream's own threads, so it neither waits nor raises, and changes nothing it is given.
 
     Times are those of the stream's source: monotonic ones of a live source, media times of a recording. Those of

@@ -19,7 +19,7 @@ from emostream.engines.errors import PublishError, SourceError
 from emostream.engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
 from emostream.streamer.config import Config
 from emostream.streamer.pipeline.clock import WallClock
-from emostream.streamer.pipeline.stream import Stream, Surroundings
+from emostream.streamer.pipeline.stream import SessionContext, Stream
 from emostream.streamer.pipeline.worker import Worker
 from emostream.streamer.protocol.events import Event
 from emostream.streamer.protocol.keys import ServerKeys
@@ -76,7 +76,7 @@ class Pipeline:
         )
         arrived, wall_clock = threading.Condition(), WallClock()
         self.unix_offset = wall_clock.unix_offset
-        around = Surroundings(
+        context = SessionContext(
             config,
             bundle,
             engine,
@@ -85,7 +85,7 @@ class Pipeline:
             arrived=arrived,
             wall_clock=wall_clock,
         )
-        self.streams = [Stream(each, around) for each in config.streams]
+        self.streams = [Stream(each, context) for each in config.streams]
         served = [stream.served for stream in self.streams]
         self._worker = Worker(bundle, engine, served, arrived, full_batches=config.fast)
 

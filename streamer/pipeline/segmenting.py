@@ -20,11 +20,11 @@ from emostream.engines.frontend.segmenter import Segment, Segmenter
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.settings import SAMPLE_RATE
 from emostream.streamer.pipeline.clock import LiveClock, RecordedClock, StreamClock
-from emostream.streamer.pipeline.media_listener import Watcher
+from emostream.streamer.pipeline.media_listener import MediaListener
 from emostream.streamer.pipeline.meters import Meters
 from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
-from emostream.streamer.pipeline.stream_queues import Inlets
-from emostream.streamer.queues import Inlet, Pause
+from emostream.streamer.pipeline.stream_queues import StreamQueues
+from emostream.streamer.queues import BoundedQueue, Watermark
 
 __all__ = ["Segmenting", "SegmentingOptions"]
 
@@ -78,21 +78,21 @@ class Segmenting:
 
     Attributes:
         clock: of the grid; None until it has begun. Any thread may ask it.
-        placed: grid position, in samples, of the block that watchers are told of; for their `on_sound` alone.
+        placed: grid position, in samples, of the block that listeners are given; for their `on_sound` alone.
     """
 
     def __init__(
         self,
-        inlets: Inlets,
+        queues: StreamQueues,
         segments: SegmentQueue,
         meters: Meters,
         options: SegmentingOptions,
-        watchers: Sequence[Watcher] = (),
+        media_listeners: Sequence[MediaListener] = (),
     ) -> None:
-        """Read sound and faces from `inlets`; write `segments`."""
-        self._audio, self._faces, self._condition = inlets.audio, inlets.faces, inlets.condition
+        """Read sound and faces from `queues`; write `segments`."""
+        self._audio, self._faces, self._condition = queues.audio, queues.faces, queues.condition
         self._segments, self._meters, self._options = segments, meters, options
-        self._watchers = watchers
+        self._listeners = media_listeners
         self._segmenter = Segmenter(audio=self._audio is not None, video=self._faces is not None)
         self._audio_lateness, self._video_lateness = _Lateness(), _Lateness()
         self.clock: StreamClock | None = options.clock
@@ -115,14 +115,14 @@ class Segmenting:
 
     def _first_timestamp(self) -> LiveClock | None:
         """The clock of live sources: its grid begins at the earliest timestamp of any of them."""
-        inlets = [inlet for inlet in (self._audio, self._faces) if inlet is not None]
+        queues = [queue for queue in (self._audio, self._faces) if queue is not None]
         begun = time.monotonic()
         with self._condition:
-            self._condition.wait_for(lambda: any(map(len, inlets)) or all(i.ended for i in inlets), _SILENT_START_S)
-            self._condition.wait_for(lambda: all(len(i) or i.ended for i in inlets), _FIRST_WAIT_S)
-            if all(inlet.ended for inlet in inlets):
+            self._condition.wait_for(lambda: any(map(len, queues)) or all(i.ended for i in queues), _SILENT_START_S)
+            self._condition.wait_for(lambda: all(len(i) or i.ended for i in queues), _FIRST_WAIT_S)
+            if all(queue.ended for queue in queues):
                 return None
-            first = [t for inlet in inlets if (t := inlet.first(lambda item: item.t)) is not None]
+            first = [t for queue in queues if (t := queue.first(lambda item: item.t)) is not None]
         return LiveClock(min(first, default=begun), self._options.unix_offset)
 
     def _step(self) -> bool:
@@ -140,7 +140,7 @@ class Segmenting:
                     return True
         if isinstance(block, AudioBlock):
             self._place(block)
-        if isinstance(face, Pause):
+        if isinstance(face, Watermark):
             self._next_frame = self._clock.to_grid(face.t)
         elif face is not None:
             self._look(face)
@@ -174,9 +174,9 @@ class Segmenting:
         coming = max(self._next_frame, self._coming(self._faces))
         return coming >= end and self._segmenter.settled_by(coming)
 
-    def _coming(self, inlet: Inlet[AudioBlock | Pause] | Inlet[FrameFace | Pause]) -> float:
+    def _coming(self, queue: BoundedQueue[AudioBlock | Watermark] | BoundedQueue[FrameFace | Watermark]) -> float:
         """Grid time before which a source has nothing more, as far as its queue tells."""
-        first = inlet.first(lambda item: item.t)
+        first = queue.first(lambda item: item.t)
         return float("-inf") if first is None else self._clock.to_grid(first)
 
     @property
@@ -184,7 +184,7 @@ class Segmenting:
         return self._options.clock is None
 
     def _ended(self) -> bool:
-        return all(inlet is None or inlet.ended for inlet in (self._audio, self._faces))
+        return all(queue is None or queue.ended for queue in (self._audio, self._faces))
 
     def _total(self) -> int:
         """Segments of a stream whose sources have all ended: those that fit the union of its tracks."""
@@ -215,8 +215,8 @@ class Segmenting:
         self._meters.audio_s.add(block.samples.size / SAMPLE_RATE)
         self._meters.levels.hear(block.samples)
         self._meters.levels.speech = self._segmenter.speaking
-        for watcher in self._watchers:
-            watcher.on_sound(block)
+        for listener in self._listeners:
+            listener.on_sound(block)
 
     def _look(self, face: FrameFace) -> None:
         t = self._clock.to_grid(face.t)

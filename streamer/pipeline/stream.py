@@ -25,25 +25,25 @@ from emostream.engines.frontend.face import FaceTracker
 from emostream.streamer.config import Config, StreamConfig
 from emostream.streamer.logs import speaking_of
 from emostream.streamer.pipeline.clock import RecordedClock, WallClock
-from emostream.streamer.pipeline.media_listener import Watcher
+from emostream.streamer.pipeline.media_listener import MediaListener
 from emostream.streamer.pipeline.meters import Meters
 from emostream.streamer.pipeline.segment_queue import SegmentQueue
 from emostream.streamer.pipeline.segmenting import Segmenting, SegmentingOptions
 from emostream.streamer.pipeline.status import StatusReporter
-from emostream.streamer.pipeline.stream_queues import Inlets
+from emostream.streamer.pipeline.stream_queues import StreamQueues
 from emostream.streamer.pipeline.vision import Vision
-from emostream.streamer.pipeline.worker import Served
+from emostream.streamer.pipeline.worker import WorkerStream
 from emostream.streamer.protocol.events import SourceState
 from emostream.streamer.publishing.publisher import Publisher
-from emostream.streamer.queues import Inlet
-from emostream.streamer.sources.base import LiveSource, Outlets, Playback
-from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.queues import BoundedQueue
+from emostream.streamer.sources.base import LiveSource, Playback, Sinks
+from emostream.streamer.sources.browser import BrowserSlot
 from emostream.streamer.sources.choose import Chosen, open_sources
 from emostream.streamer.sources.file import Player
-from emostream.streamer.sources.reconnect import Keeper, Modality, Tap
+from emostream.streamer.sources.reconnect import Modality, ReconnectingReader, SourceMonitor
 from emostream.streamer.threads import OwnedThread
 
-__all__ = ["Stream", "Surroundings"]
+__all__ = ["SessionContext", "Stream"]
 
 _log = logging.getLogger("emostream")
 
@@ -57,7 +57,7 @@ _POLL_S = 0.02
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class SessionContext:
     """What a stream shares with the others of its session.
 
     Attributes:
@@ -89,33 +89,33 @@ class Stream:
         served: what the worker needs of it.
         opened: set once its sources are open.
         failure: what ended it, if it did not end by itself.
-        watchers: who sees and hears what it does; to be complete before `start`.
-        doorway: where a browser comes in that gives its camera or microphone.
+        media_listeners: who sees and hears what it does; to be complete before `start`.
+        browser_slot: where a browser comes in that gives its camera or microphone.
         segmenting: owns its grid; None until it plays.
     """
 
-    def __init__(self, config: StreamConfig, around: Surroundings) -> None:
+    def __init__(self, config: StreamConfig, context: SessionContext) -> None:
         """Prepare a stream."""
         self.name = config.name
         self.meters = Meters()
         self.opened = threading.Event()
         self.failure: BaseException | None = None
-        self.watchers: list[Watcher] = []
-        self.doorway = Doorway()
+        self.media_listeners: list[MediaListener] = []
+        self.browser_slot = BrowserSlot()
         self.segmenting: Segmenting | None = None
-        self._config, self._around = config, around
+        self._config, self._context = config, context
         self._late_s = config.av_offset_ms / 1000.0
         self._stop = threading.Event()
         self._lost: list[str] = []
         self._changed = threading.Event()  # the state of a source
-        channel = around.publisher.channel(
-            config.name, session=uuid.uuid4().hex, unix_offset=around.wall_clock.unix_offset
+        channel = context.publisher.channel(
+            config.name, session=uuid.uuid4().hex, unix_offset=context.wall_clock.unix_offset
         )
-        capacity = _WAITING_BATCHES * around.engine.batch_size
-        segments = SegmentQueue(capacity, None, self.meters.drop_segment, around.arrived)
-        self.served = Served(segments, channel, self.meters)
+        capacity = _WAITING_BATCHES * context.engine.batch_size
+        segments = SegmentQueue(capacity, None, self.meters.drop_segment, context.arrived)
+        self.served = WorkerStream(segments, channel, self.meters)
         self.status = StatusReporter(
-            around.bundle, around.engine, self.meters, around.publisher, channel, around.wall_clock
+            context.bundle, context.engine, self.meters, context.publisher, channel, context.wall_clock
         )
         self._thread = self._make_thread("stream", self._run)
         self._ready = threading.Event()
@@ -182,9 +182,9 @@ class Stream:
     def _open_sources(self) -> list[Chosen]:
         """Open the sources in a thread of their own, since a driver may not let go; none where the stream stops."""
         opened: list[Chosen] = []
-        config, fast = self._config, self._around.config.fast
+        config, fast = self._config, self._context.config.fast
         opening = self._make_thread(
-            "open sources", lambda: opened.extend(open_sources(config, self.doorway, fast=fast))
+            "open sources", lambda: opened.extend(open_sources(config, self.browser_slot, fast=fast))
         )
         opening.start()
         while opening.alive and not self._stop.is_set():
@@ -194,11 +194,11 @@ class Stream:
     def _play(self, chosen: list[Chosen]) -> None:
         recorded = all(each.source.recorded for each in chosen)
         audio, video = (any(wanted) for wanted in zip(*((each.audio, each.video) for each in chosen), strict=True))
-        inlets = Inlets.make(audio=audio, video=video, recorded=recorded, drop_frame=self.meters.drop_frame)
+        queues = StreamQueues.make(audio=audio, video=video, recorded=recorded, drop_frame=self.meters.drop_frame)
         self.status.states = {"audio": "waiting" if audio else "off", "video": "waiting" if video else "off"}
         segments = self.served.segments
         segments.max_lag_s = None if recorded else _MAX_LAG_S
-        self.status.queues = {inlet.name: inlet for inlet in inlets} | {"segments": segments}
+        self.status.queues = {queue.name: queue for queue in queues} | {"segments": segments}
         self.opened.set()
         self.status.publish("loading")
         while not self._ready.wait(_POLL_S) and not self._stop.is_set():
@@ -207,22 +207,22 @@ class Stream:
             threads = [self._make_thread(f"close {each.source.name}", each.source.close) for each in chosen]
         else:
             self.status.loaded = True
-            threads = self._threads(chosen, recorded, inlets)
+            threads = self._threads(chosen, recorded, queues)
         for thread in threads:
             thread.start()
         self._wait_end()
-        self._end(inlets, threads)
+        self._end(queues, threads)
 
-    def _threads(self, chosen: list[Chosen], recorded: bool, inlets: Inlets) -> list[OwnedThread]:
+    def _threads(self, chosen: list[Chosen], recorded: bool, queues: StreamQueues) -> list[OwnedThread]:
         playback, options = self._start_clock(chosen, recorded)
         threads = []
-        self.segmenting = Segmenting(inlets, self.served.segments, self.meters, options, self.watchers)
-        if inlets.frames is not None and inlets.faces is not None:
-            tracker = FaceTracker(self._around.detector())
-            vision = Vision(tracker, inlets.frames, inlets.faces, self.meters, self._late_s, self.watchers)
+        self.segmenting = Segmenting(queues, self.served.segments, self.meters, options, self.media_listeners)
+        if queues.frames is not None and queues.faces is not None:
+            tracker = FaceTracker(self._context.detector())
+            vision = Vision(tracker, queues.frames, queues.faces, self.meters, self._late_s, self.media_listeners)
             threads.append(self._make_thread("vision", vision.run))
         threads.append(self._make_thread("segmenting", self.segmenting.run))
-        return threads + [self._make_thread(*self._reading(each, inlets, playback)) for each in chosen]
+        return threads + [self._make_thread(*self._reading(each, queues, playback)) for each in chosen]
 
     def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:
         """Begin: from now on recordings play, and their grid begins with the earliest track."""
@@ -231,30 +231,32 @@ class Stream:
             for each in chosen
             if each.source.start_time is not None
         ]
-        config, unix_offset = self._around.config, self._around.wall_clock.unix_offset
+        config, unix_offset = self._context.config, self._context.wall_clock.unix_offset
         t0, now = min(starts, default=0.0), time.monotonic()
         playback = Playback(t0, now, fast=config.fast, live=not recorded, stop=self._stop)
         clock = RecordedClock(t0, now, unix_offset, fast=config.fast) if recorded else None
         return playback, SegmentingOptions(clock, unix_offset, config.duration_s)
 
-    def _reading(self, each: Chosen, inlets: Inlets, playback: Playback) -> tuple[str, Callable[[], None]]:
+    def _reading(self, each: Chosen, queues: StreamQueues, playback: Playback) -> tuple[str, Callable[[], None]]:
         """What is done with a source, and the name of the thread that does it."""
-        audio, video = inlets.audio if each.audio else None, inlets.frames if each.video else None
-        wanted: dict[Modality, Inlet[Any]] = {}
+        audio, video = queues.audio if each.audio else None, queues.frames if each.video else None
+        wanted: dict[Modality, BoundedQueue[Any]] = {}
         if audio is not None:
             wanted["audio"] = audio
         if video is not None:
             wanted["video"] = video
         if isinstance(each.source, LiveSource):
-            taps = {modality: Tap(inlet, partial(self._set_state, modality)) for modality, inlet in wanted.items()}
-            keeper = Keeper(each.source, taps, playback, self._make_thread, self._say)
-            return f"keep {each.source.name}", keeper.run
+            monitors = {
+                modality: SourceMonitor(queue, partial(self._set_state, modality)) for modality, queue in wanted.items()
+            }
+            reader = ReconnectingReader(each.source, monitors, playback, self._make_thread, self._say)
+            return f"keep {each.source.name}", reader.run
 
         def on_state(state: SourceState) -> None:
             for modality in wanted:
                 self._set_state(modality, state)
 
-        player = Player(each.source, Outlets(audio, video), playback, on_state, self._note_loss)
+        player = Player(each.source, Sinks(audio, video), playback, on_state, self._note_loss)
         return f"read {each.source.name}", player.run
 
     def _note_loss(self, message: str) -> None:
@@ -282,15 +284,15 @@ class Stream:
 
     def _end(
         self,
-        inlets: Inlets,
+        queues: StreamQueues,
         threads: list[OwnedThread],
     ) -> None:
         """Stop what still runs within a bound; what was recognised is still published."""
         begun = time.monotonic()
         self.served.segments.close(discard=self._stop.is_set())
         self._stop.set()
-        for inlet in inlets:
-            inlet.close(discard=True)
+        for queue in queues:
+            queue.close(discard=True)
         for thread in threads:
             thread.join(max(0.0, begun + _STOP_S - time.monotonic()))
         self.served.done.wait(max(0.0, begun + _STOP_WORKER_S - time.monotonic()))
@@ -298,7 +300,7 @@ class Stream:
     @property
     def _prefix(self) -> str:
         """What tells the stream's lines in the log from those of others."""
-        return f"stream {self.name}: " if len(self._around.config.streams) > 1 else ""
+        return f"stream {self.name}: " if len(self._context.config.streams) > 1 else ""
 
     def _make_thread(self, name: str, target: Callable[[], None]) -> OwnedThread:
         return OwnedThread(f"{self._prefix}{name}", speaking_of(self.name, target), self._fail)

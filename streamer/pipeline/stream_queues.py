@@ -12,9 +12,9 @@ from typing_extensions import Self
 from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.queues import DropPolicy, Inlet, Pause
+from emostream.streamer.queues import BoundedQueue, DropPolicy, Watermark
 
-__all__ = ["Inlets"]
+__all__ = ["StreamQueues"]
 
 _WAITING_FRAMES = 8  # 0.27 s at 30 a second: as long as the engine may hold up the vision thread
 _WAITING_FACES = 128  # each announced before it is looked at
@@ -22,7 +22,7 @@ _WAITING_BLOCKS = 150  # 3 s of audio
 
 
 @dataclass(frozen=True)
-class Inlets:
+class StreamQueues:
     """Queues of sound, of pictures, and of the faces in them; None where there is no source for them.
 
     Attributes:
@@ -32,9 +32,9 @@ class Inlets:
         condition: of `audio` and `faces`, so that segmenting can wait for either.
     """
 
-    audio: Inlet[AudioBlock | Pause] | None
-    frames: Inlet[VideoFrame | Pause] | None
-    faces: Inlet[FrameFace | Pause] | None
+    audio: BoundedQueue[AudioBlock | Watermark] | None
+    frames: BoundedQueue[VideoFrame | Watermark] | None
+    faces: BoundedQueue[FrameFace | Watermark] | None
     condition: threading.Condition
 
     @classmethod
@@ -48,23 +48,25 @@ class Inlets:
             drop_frame: counts a frame for which there was no room.
         """
 
-        def on_drop(item: VideoFrame | FrameFace | Pause) -> None:
-            if not isinstance(item, Pause):
+        def on_drop(item: VideoFrame | FrameFace | Watermark) -> None:
+            if not isinstance(item, Watermark):
                 drop_frame()
 
         condition = threading.Condition()
         policy: DropPolicy = "block" if recorded else "drop_oldest"
         return cls(
-            Inlet("audio", _WAITING_BLOCKS, policy, condition=condition, mark_loss=_after_loss) if audio else None,
-            Inlet("frames", _WAITING_FRAMES, policy, on_drop=on_drop) if video else None,
-            Inlet("faces", _WAITING_FACES, policy, condition=condition, on_drop=on_drop) if video else None,
+            BoundedQueue("audio", _WAITING_BLOCKS, policy, condition=condition, mark_loss=_after_loss)
+            if audio
+            else None,
+            BoundedQueue("frames", _WAITING_FRAMES, policy, on_drop=on_drop) if video else None,
+            BoundedQueue("faces", _WAITING_FACES, policy, condition=condition, on_drop=on_drop) if video else None,
             condition,
         )
 
-    def __iter__(self) -> Iterator[Inlet[Any]]:
+    def __iter__(self) -> Iterator[BoundedQueue[Any]]:
         """Those that there are."""
-        return iter(inlet for inlet in (self.audio, self.frames, self.faces) if inlet is not None)
+        return iter(queue for queue in (self.audio, self.frames, self.faces) if queue is not None)
 
 
-def _after_loss(block: AudioBlock | Pause) -> AudioBlock | Pause:
-    return block if isinstance(block, Pause) else replace(block, lost=True)
+def _after_loss(block: AudioBlock | Watermark) -> AudioBlock | Watermark:
+    return block if isinstance(block, Watermark) else replace(block, lost=True)

@@ -11,9 +11,9 @@ import cv2
 from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.pipeline.media_listener import Watcher
+from emostream.streamer.pipeline.media_listener import MediaListener
 from emostream.streamer.pipeline.meters import Meters
-from emostream.streamer.queues import Inlet, Pause
+from emostream.streamer.queues import BoundedQueue, Watermark
 from emostream.streamer.threads import yield_to_others
 
 __all__ = ["Vision"]
@@ -25,15 +25,15 @@ class Vision:
     def __init__(
         self,
         tracker: FaceTracker,
-        frames: Inlet[VideoFrame | Pause],
-        faces: Inlet[FrameFace | Pause],
+        frames: BoundedQueue[VideoFrame | Watermark],
+        faces: BoundedQueue[FrameFace | Watermark],
         meters: Meters,
         late_s: float,
-        watchers: Sequence[Watcher] = (),
+        media_listeners: Sequence[MediaListener] = (),
     ) -> None:
         """Read `frames`, write `faces`; the camera delivers `late_s` seconds later than its times say."""
         self._tracker, self._frames, self._faces, self._meters = tracker, frames, faces, meters
-        self._late_s, self._watchers = late_s, watchers
+        self._late_s, self._listeners = late_s, media_listeners
 
     def run(self) -> None:
         """Work until the frames end; then the faces end too."""
@@ -42,8 +42,8 @@ class Vision:
         while (frame := self._frames.get()) is not None:
             t = frame.t - self._late_s
             # A segment that this frame can't belong to need not wait until it was looked at.
-            self._faces.put(Pause(t))
-            if isinstance(frame, Pause):
+            self._faces.put(Watermark(t))
+            if isinstance(frame, Watermark):
                 continue
             begun = time.perf_counter()
             face = self._tracker.update(t, frame.image)
@@ -55,7 +55,7 @@ class Vision:
                 self._meters.faces.add()
             if not self._faces.put(face):
                 return
-            for watcher in self._watchers:
-                watcher.on_picture(replace(frame, t=t), face)
+            for listener in self._listeners:
+                listener.on_picture(replace(frame, t=t), face)
         end = self._frames.end
         self._faces.close(end=None if end is None else end - self._late_s)

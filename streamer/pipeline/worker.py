@@ -20,20 +20,20 @@ from emostream.engines.errors import EngineRunError
 from emostream.engines.pooling import Features
 from emostream.engines.recognizer import Recognizer
 from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
-from emostream.streamer.pipeline.batching import Gatherer
-from emostream.streamer.pipeline.interpreter import Interpreter
+from emostream.streamer.pipeline.batching import Batcher
+from emostream.streamer.pipeline.event_builder import EventBuilder
 from emostream.streamer.pipeline.meters import Meters
 from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
 from emostream.streamer.protocol import events
 from emostream.streamer.publishing.channel import Channel
 
-__all__ = ["Served", "Worker"]
+__all__ = ["Worker", "WorkerStream"]
 
 _log = logging.getLogger("emostream")
 
 
 @dataclass(frozen=True)
-class Served:
+class WorkerStream:
     """A stream, as the worker sees it.
 
     Attributes:
@@ -56,7 +56,7 @@ class Worker:
         self,
         bundle: Bundle,
         engine: Engine,
-        served: Sequence[Served],
+        served: Sequence[WorkerStream],
         condition: threading.Condition,
         *,
         full_batches: bool,
@@ -72,8 +72,8 @@ class Worker:
         """
         self._engine, self._served = engine, served
         self._recognizer = Recognizer(bundle, engine)
-        self._gatherer = Gatherer([each.segments for each in served], condition)
-        self._interpreters = [Interpreter(self._recognizer.score) for _ in served]
+        self._batcher = Batcher([each.segments for each in served], condition)
+        self._builders = [EventBuilder(self._recognizer.score) for _ in served]
         self._full_batches = full_batches
         self.ready = threading.Event()
 
@@ -101,10 +101,10 @@ class Worker:
 
     def _work(self) -> None:
         try:
-            for round_ in self._gatherer.rounds(self._engine.batch_size, full=self._full_batches):
-                if round_.batch:
-                    self._recognize(round_.batch)
-                for number in round_.ended:
+            for batch in self._batcher.batches(self._engine.batch_size, full=self._full_batches):
+                if batch.segments:
+                    self._recognize(batch.segments)
+                for number in batch.ended:
                     self._finish(number)
         except EngineRunError:
             for number, served in enumerate(self._served):
@@ -114,7 +114,7 @@ class Worker:
 
     def _finish(self, number: int) -> None:
         """The stream has ended; its heads need no engine."""
-        self._publish(number, self._interpreters[number].finish(), None)
+        self._publish(number, self._builders[number].finish(), None)
         self._served[number].done.set()
 
     def _recognize(self, batch: Sequence[tuple[int, TimedSegment]]) -> None:
@@ -128,7 +128,7 @@ class Worker:
             meters.spend("queue", begun - timed.cut_at)
             meters.spend("inference", inferred - begun)
             meters.segments.add()
-            self._publish(number, self._interpreters[number].interpret(timed, found), timed.captured_at)
+            self._publish(number, self._builders[number].interpret(timed, found), timed.captured_at)
 
     def _embed(self, batch: Sequence[tuple[int, TimedSegment]]) -> list[Features]:
         segments = [timed.segment for _, timed in batch]

@@ -24,7 +24,7 @@ from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
 from emostream.engines.settings import SAMPLE_RATE
-from emostream.streamer.eventlog.timeline import MARGIN_SECONDS, caption, cell
+from emostream.streamer.eventlog.timeline import MARGIN_SECONDS, caption, display_interval
 from emostream.streamer.pipeline.clock import RecordedClock, StreamClock
 from emostream.streamer.protocol.events import EmotionEvent, SourceState
 from emostream.streamer.recording.description import MediaDescription
@@ -80,7 +80,7 @@ class Recorded(Protocol):
 
 
 class MediaRecorder:
-    """A watcher of a stream that records it. The constructor opens nothing.
+    """A `MediaListener` that records its stream. The constructor opens nothing.
 
     Attributes:
         failure: why the file ends early; None where it doesn't.
@@ -104,11 +104,11 @@ class MediaRecorder:
         self._thread.start()
 
     def on_picture(self, frame: VideoFrame, face: FrameFace) -> None:
-        """See `Watcher`."""
+        """See `MediaListener`."""
         self._queue.put_picture(frame)
 
     def on_sound(self, block: AudioBlock) -> None:
-        """See `Watcher`."""
+        """See `MediaListener`."""
         grid = self._stream.segmenting
         if grid is not None:
             self._queue.put_sound(PlacedSound(grid.placed, block.samples))
@@ -196,7 +196,7 @@ class MediaRecorder:
             self._fill(item.first)
             self._file.add_sound(item.samples[max(0, self._file.sound_end - item.first) :])
         else:
-            start, end = cell(item.media_time)
+            start, end = display_interval(item.media_time)
             first = start <= MARGIN_SECONDS + _TINY_S  # it has no neighbour before
             self._file.add_caption(0.0 if first else start, end, caption(item))
 

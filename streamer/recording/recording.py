@@ -43,7 +43,7 @@ from emostream.streamer.recording.description import (
 )
 from emostream.streamer.recording.media import MediaRecorder
 
-__all__ = ["EVENTS_FILE", "Recording"]
+__all__ = ["EVENTS_FILE", "SessionRecorder"]
 
 EVENTS_FILE = "events.jsonl"
 
@@ -51,7 +51,7 @@ _PARQUET = "events.parquet"
 _log = logging.getLogger("emostream")
 
 
-class Recording:
+class SessionRecorder:
     """Takes the events of a session. `with` makes the folder, and says what it holds once the session has ended.
 
     Attributes:
@@ -153,7 +153,7 @@ class Recording:
         for stream, described in zip(self._streams, self._description.streams, strict=True):
             recorder = MediaRecorder(self.folder / f"{stream.name}.mkv", stream, wait=self._config.fast)
             recorder.start()
-            stream.watchers.append(recorder)
+            stream.media_listeners.append(recorder)
             self._media[stream.name] = recorder
             described.media = MediaDescription(file=recorder.path.name)
 

@@ -1,4 +1,4 @@
-"""The events of one take as columns of numbers, which fit into memory for a whole day, and thinned for charts."""
+"""The events of one session as columns of numbers, which fit into memory for a whole day, and thinned for charts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from emostream.streamer.eventlog.reader import SegmentOrUtterance
-from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, cell
+from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, display_interval
 from emostream.streamer.protocol.events import Dropped, UtteranceEvent
 
-__all__ = ["REASONS", "Band", "Bins", "TakeColumns", "Turn"]
+__all__ = ["REASONS", "Band", "Bins", "SessionColumns", "Turn"]
 
 REASONS = ("no_face", "no_voice", "source_lost", "off")
 """A modality that is there has the code -1, others their place in here."""
@@ -41,8 +41,8 @@ class Turn:
         self.score = event.scores.get(event.label) if event.scores and event.label else None
 
 
-class TakeColumns:
-    """Takes the events of one take, in order.
+class SessionColumns:
+    """Takes the events of one session, in order.
 
     Attributes:
         stream: its name.
@@ -117,8 +117,8 @@ class TakeColumns:
 
     @property
     def middles(self) -> npt.NDArray[np.float64]:
-        """Seconds of the stream of the middles of their cells, [n]."""
-        start, end = cell(0.0)
+        """Seconds of the stream of the middles of their display intervals, [n]."""
+        start, end = display_interval(0.0)
         return self.ends + (start + end) / 2
 
     @property
@@ -210,7 +210,7 @@ class Band:
 
 
 class Bins:
-    """Columns of equal length over a take. One column a segment where there is room for it.
+    """Columns of equal length over a session. One column a segment where there is room for it.
 
     Attributes:
         count: how many there are.

@@ -1,4 +1,4 @@
-"""The figures of a take, as rows of a table, and where the face, the voice, a source or events are missing."""
+"""The figures of a session, as rows of a table, and where the face, the voice, a source or events are missing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, cell
-from emostream.streamer.review.columns import REASONS, TakeColumns
+from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, display_interval
+from emostream.streamer.review.columns import REASONS, SessionColumns
 
 __all__ = ["Gap", "Gaps", "Row", "clock", "find_gaps", "label_rows", "latency_quantiles", "summary_rows"]
 
@@ -29,47 +29,49 @@ class Row(NamedTuple):
     note: str = ""
 
 
-def summary_rows(take: TakeColumns, gaps: Gaps) -> list[Row]:
-    """What a take comes to."""
-    count = len(take)
+def summary_rows(session: SessionColumns, gaps: Gaps) -> list[Row]:
+    """What a session comes to."""
+    count = len(session)
     rows = [
-        Row("length", clock(float(take.ends[-1])) if count else "0:00", "of the stream's own axis"),
+        Row("length", clock(float(session.ends[-1])) if count else "0:00", "of the stream's own axis"),
         Row("segments", f"{count:,}", "one every 300 ms"),
-        Row("utterances", f"{len(take.turns):,}", _spoken(take)),
-        Row("face there", _share(take.face_reasons == -1), "of the segments"),
-        Row("voice there", _share(take.voice_reasons == -1), "of the segments"),
-        Row("no result", _share(take.label_codes == -1), "neither face nor voice, so none is made up"),
+        Row("utterances", f"{len(session.turns):,}", _spoken(session)),
+        Row("face there", _share(session.face_reasons == -1), "of the segments"),
+        Row("voice there", _share(session.voice_reasons == -1), "of the segments"),
+        Row("no result", _share(session.label_codes == -1), "neither face nor voice, so none is made up"),
     ]
-    changed = (take.own_label_codes != take.label_codes) & (take.own_label_codes >= 0) & (take.label_codes >= 0)
+    changed = (
+        (session.own_label_codes != session.label_codes) & (session.own_label_codes >= 0) & (session.label_codes >= 0)
+    )
     rows.append(Row("another label alone", _share(changed), "segments that say otherwise than their pool"))
     for what, (times, seconds) in gaps.totals.items():
         if what != "events missing":
             rows.append(Row(what, f"{times:,} time{'s' * (times != 1)}", f"{clock(seconds)} altogether"))
-    missing = sum(number for _, number in take.missing)
+    missing = sum(number for _, number in session.missing)
     rows.append(Row("events missing", f"{missing:,}", "by their numbers, which have no gaps where nothing was lost"))
-    dropped = take.dropped
+    dropped = session.dropped
     rows.append(Row("segments dropped", f"{dropped.segments:,}", "the engine fell behind"))
     rows.append(Row("pictures dropped", f"{dropped.frames:,}", "vision fell behind"))
     rows.append(Row("sound lost", f"{dropped.audio_ms:,.0f} ms", "gaps, and what came too late"))
-    if take.passed_over:
-        rows.append(Row("out of order", f"{take.passed_over:,}", "segments that are not shown"))
+    if session.passed_over:
+        rows.append(Row("out of order", f"{session.passed_over:,}", "segments that are not shown"))
     return rows
 
 
-def label_rows(take: TakeColumns) -> list[Row]:
+def label_rows(session: SessionColumns) -> list[Row]:
     """How often each label was the result, the most frequent first."""
-    counts = np.bincount(take.label_codes[take.label_codes >= 0], minlength=len(take.labels))
+    counts = np.bincount(session.label_codes[session.label_codes >= 0], minlength=len(session.labels))
     order = np.argsort(-counts, kind="stable")
     of = max(int(counts.sum()), 1)
     return [
-        Row(take.labels[place], f"{100 * counts[place] / of:.1f} %", clock(float(counts[place]) * SHIFT_SECONDS))
+        Row(session.labels[place], f"{100 * counts[place] / of:.1f} %", clock(float(counts[place]) * SHIFT_SECONDS))
         for place in order
     ]
 
 
-def latency_quantiles(take: TakeColumns) -> dict[str, float]:
+def latency_quantiles(session: SessionColumns) -> dict[str, float]:
     """Milliseconds; empty where nothing was captured in real time. The smallest value that a share doesn't exceed."""
-    there = np.sort(take.latencies[~np.isnan(take.latencies)])
+    there = np.sort(session.latencies[~np.isnan(session.latencies)])
     if not there.size:
         return {}
     return {name: float(there[math.ceil(share * there.size) - 1]) for name, share in _QUANTILES.items()}
@@ -84,8 +86,8 @@ def clock(seconds: float, *, fine: bool = False) -> str:
     return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
 
 
-def _spoken(take: TakeColumns) -> str:
-    return f"{clock(sum(turn.end - turn.start for turn in take.turns))} of speech in them"
+def _spoken(session: SessionColumns) -> str:
+    return f"{clock(sum(turn.end - turn.start for turn in session.turns))} of speech in them"
 
 
 def _share(flags: npt.NDArray[np.bool_]) -> str:
@@ -104,7 +106,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Gaps:
-    """All of a take.
+    """All of a session.
 
     Attributes:
         totals: by what is missing: how often, and for how many seconds altogether.
@@ -117,18 +119,18 @@ class Gaps:
     left_out: int
 
 
-def find_gaps(take: TakeColumns) -> Gaps:
-    """The gaps of a take."""
+def find_gaps(session: SessionColumns) -> Gaps:
+    """The gaps of a session."""
     found: list[Gap] = []
-    starts = take.ends + cell(0.0)[0]
-    for what, codes in (("face", take.face_reasons), ("voice", take.voice_reasons)):
+    starts = session.ends + display_interval(0.0)[0]
+    for what, codes in (("face", session.face_reasons), ("voice", session.voice_reasons)):
         source = "camera" if what == "face" else "microphone"
         for code, name in (
             (REASONS.index(f"no_{what}"), f"no {what}"),
             (REASONS.index("source_lost"), f"{source} lost"),
         ):
             found += [Gap(name, start, length) for start, length in _runs(starts, codes == code)]
-    found += [Gap("events missing", max(0.0, t), 0.0, f"{count} numbers") for t, count in take.missing]
+    found += [Gap("events missing", max(0.0, t), 0.0, f"{count} numbers") for t, count in session.missing]
     totals: dict[str, tuple[int, float]] = {}
     for gap in found:
         times, seconds = totals.get(gap.what, (0, 0.0))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emostream.engines.recognizer import Recognizer
 from emostream.streamer.offline import ClipOptions, Found, recognise
-from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.review.columns import SessionColumns
 
 __all__ = ["BothHeads", "ask_heads", "heads_of"]
 
@@ -25,7 +25,7 @@ def heads_of(found: Found, recognizer: Recognizer) -> BothHeads:
 
 
 def ask_heads(
-    take: TakeColumns,
+    session: SessionColumns,
     media: Path,
     recognizer: Recognizer,
     options: ClipOptions,
@@ -35,7 +35,7 @@ def ask_heads(
     """Recognise the media of a recording, whose segments lie where those of its events do, and fill in the heads.
 
     Args:
-        take: the events.
+        session: the events.
         media: pictures and sound of the same stream.
         recognizer: with the bundle that gave the events.
         options: that chose it.
@@ -50,7 +50,7 @@ def ask_heads(
         if each.segment is not None:
             found[_place(each.segment.t_end)] = heads_of(each, recognizer)
             on_time(each.segment.t_end)
-    take.set_heads([found.get(_place(end), (None, None)) for end in take.ends.tolist()])
+    session.set_heads([found.get(_place(end), (None, None)) for end in session.ends.tolist()])
 
 
 def _place(t_end: float) -> int:

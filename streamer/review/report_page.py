@@ -13,10 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from emostream.streamer.colours import colours_of
 from emostream.streamer.eventlog.timeline import MARGIN_SECONDS
+from emostream.streamer.review.chart_rows import COLOURS
 from emostream.streamer.review.charts import Chart, apart_chart, latency_chart, recognised_chart
-from emostream.streamer.review.columns import Bins, TakeColumns, Turn
+from emostream.streamer.review.columns import Bins, SessionColumns, Turn
 from emostream.streamer.review.figures import Gaps, Row, clock, find_gaps, label_rows, summary_rows
-from emostream.streamer.review.lanes import COLOURS
 
 __all__ = ["GENERATOR", "Report", "render"]
 
@@ -31,8 +31,8 @@ class Report:
     Attributes:
         title: of the page.
         source: what was read.
-        takes: at least one.
-        left_out: how many more takes there were.
+        sessions: at least one.
+        left_out: how many more sessions there were.
         skipped: what was passed over of the file, in words.
         description: what `recording.json` says.
         facts: more rows for the top of the page.
@@ -40,7 +40,7 @@ class Report:
 
     title: str
     source: str
-    takes: Sequence[TakeColumns]
+    sessions: Sequence[SessionColumns]
     left_out: int = 0
     skipped: str = ""
     description: Mapping[str, Any] = field(default_factory=dict)
@@ -49,10 +49,10 @@ class Report:
 
 @dataclass(frozen=True)
 class _Section:
-    """One take, ready for the page."""
+    """One session, ready for the page."""
 
     number: int
-    take: TakeColumns
+    session: SessionColumns
     begun: str
     summary: list[Row]
     labels: list[Row]
@@ -65,13 +65,13 @@ class _Section:
 
 def render(report: Report) -> str:
     """The page; whatever comes from files is escaped."""
-    sections = [_section(number, take) for number, take in enumerate(report.takes, 1)]
+    sections = [_section(number, session) for number, session in enumerate(report.sessions, 1)]
     return _template().render(
         report=report,
         sections=sections,
         facts=[*_facts(report), *report.facts],
         data=_data(sections),
-        colours=colours_of((*report.takes[0].labels, *("other",) * COLOURS)[:COLOURS]),
+        colours=colours_of((*report.sessions[0].labels, *("other",) * COLOURS)[:COLOURS]),
         generator=GENERATOR,
         version=version("emostream"),
         made=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -91,31 +91,31 @@ def _template() -> Template:
     return environment.get_template("report.html")
 
 
-def _section(number: int, take: TakeColumns) -> _Section:
-    ends = [float(take.ends[-1]) - MARGIN_SECONDS] if len(take) else []
-    bins = Bins(take.middles, max([*ends, *(turn.end for turn in take.turns)], default=0.0))
-    gaps = find_gaps(take)
-    charts = [recognised_chart(take, bins), apart_chart(take, bins), latency_chart(take, bins)]
+def _section(number: int, session: SessionColumns) -> _Section:
+    ends = [float(session.ends[-1]) - MARGIN_SECONDS] if len(session) else []
+    bins = Bins(session.middles, max([*ends, *(turn.end for turn in session.turns)], default=0.0))
+    gaps = find_gaps(session)
+    charts = [recognised_chart(session, bins), apart_chart(session, bins), latency_chart(session, bins)]
     return _Section(
         number=number,
-        take=take,
-        begun=_begun(take),
-        summary=summary_rows(take, gaps),
-        labels=label_rows(take),
+        session=session,
+        begun=_begun(session),
+        summary=summary_rows(session, gaps),
+        labels=label_rows(session),
         charts=[chart for chart in charts if chart is not None],
         gaps=gaps,
-        turns=take.turns[:_MOST_TURNS],
-        turns_left_out=max(0, len(take.turns) - _MOST_TURNS),
+        turns=session.turns[:_MOST_TURNS],
+        turns_left_out=max(0, len(session.turns) - _MOST_TURNS),
         heads_unknown=charts[1] is None,
     )
 
 
-def _begun(take: TakeColumns) -> str:
-    """When a live take began; times of a clip are its own."""
-    if not take.first_unix or take.first_unix < 1:
+def _begun(session: SessionColumns) -> str:
+    """When a live session began; times of a clip are its own."""
+    if not session.first_unix or session.first_unix < 1:
         return ""
     try:
-        return datetime.fromtimestamp(take.first_unix, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return datetime.fromtimestamp(session.first_unix, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, OSError, ValueError):
         return ""
 
@@ -142,7 +142,7 @@ def _facts(report: Report) -> list[Row]:
         rows.append(Row("passed over", report.skipped))
     if report.left_out:
         rows.append(
-            Row("left out", f"{report.left_out} more sessions; this page shows the longest {len(report.takes)}")
+            Row("left out", f"{report.left_out} more sessions; this page shows the longest {len(report.sessions)}")
         )
     return rows
 
@@ -152,7 +152,7 @@ def _data(sections: Sequence[_Section]) -> dict[str, Any]:
     return {
         f"chart-{section.number}-{place}": {
             "width": chart.width_s,
-            "lanes": [{"name": lane.name, "told": lane.told} for lane in chart.lanes],
+            "lanes": [{"name": row.name, "told": row.told} for row in chart.rows],
         }
         for section in sections
         for place, chart in enumerate(section.charts, 1)

@@ -12,10 +12,10 @@ import typer
 from emostream.engines.errors import ConfigError
 from emostream.engines.files import check_target
 from emostream.streamer.eventlog.inputs import EventsSource, events_source
-from emostream.streamer.eventlog.reader import Take
+from emostream.streamer.eventlog.reader import SessionKey
 from emostream.streamer.offline import ClipOptions, StoppedError, recognise, recognizer_of
 from emostream.streamer.protocol.events import EmotionEvent
-from emostream.streamer.review.columns import TakeColumns
+from emostream.streamer.review.columns import SessionColumns
 from emostream.streamer.review.figures import Row
 from emostream.streamer.review.heads import ask_heads, heads_of
 from emostream.streamer.review.report_page import GENERATOR, Report, render
@@ -25,7 +25,7 @@ from emostream.streamer.whole_file import whole_file
 
 __all__ = ["review"]
 
-_MOST_TAKES = 12
+_MOST_SESSIONS = 12
 _MOST_ASKED = 12_000  # segments of a recording whose media are recognised again: an hour
 _SUFFIXES = (".html", ".htm")
 _EVERY = 2000  # events between two moves of the bar
@@ -56,13 +56,13 @@ def review(source: Path, target: Path, options: ClipOptions, *, force: bool = Fa
     page = render(report)
     with whole_file(target, force=force, stop=stop) as part:
         part.write_text(page, encoding="utf-8")
-    typer.echo(f"made {target}: {sum(map(len, report.takes)):,} segments, {len(page.encode()) / 1e3:,.0f} kB")
+    typer.echo(f"made {target}: {sum(map(len, report.sessions)):,} segments, {len(page.encode()) / 1e3:,.0f} kB")
     if show and not webbrowser.open(target.resolve().as_uri()):
         typer.echo(f"there is no browser to show it; open {target} yourself")
 
 
 def _of_events(given: Path, source: EventsSource, options: ClipOptions, stop: threading.Event) -> Report:
-    takes: dict[Take, TakeColumns] = {}
+    sessions: dict[SessionKey, SessionColumns] = {}
     labels = _labels(source)
     with showing() as progress:
         reading = progress("reading", None)
@@ -73,28 +73,32 @@ def _of_events(given: Path, source: EventsSource, options: ClipOptions, stop: th
                 reading(source.file.bytes_read)
                 if stop.is_set():
                     raise StoppedError(f"stopped before {source.file.path} was read")
-            take = Take(event.stream, event.session)
-            if take not in takes:
-                takes[take] = TakeColumns(*take, labels)
-            takes[take].add(event)
-    found = [take for take in takes.values() if len(take) or take.turns]
+            session = SessionKey(event.stream, event.session)
+            if session not in sessions:
+                sessions[session] = SessionColumns(*session, labels)
+            sessions[session].add(event)
+    found = [session for session in sessions.values() if len(session) or session.turns]
     if not found:
-        source.file.takes()  # which says that there are none
-    shown = sorted(sorted(found, key=len, reverse=True)[:_MOST_TAKES], key=found.index)
+        source.file.sessions()  # which says that there are none
+    shown = sorted(sorted(found, key=len, reverse=True)[:_MOST_SESSIONS], key=found.index)
     _ask_heads(shown, source, options, stop)
     return Report(
         title=f"Recording {source.file.path.parent.resolve().name if given.is_dir() else given.name}",
         source=str(source.file.path),
-        takes=shown,
+        sessions=shown,
         left_out=len(found) - len(shown),
         skipped=source.file.skipped,
         description=source.description,
     )
 
 
-def _ask_heads(takes: list[TakeColumns], source: EventsSource, options: ClipOptions, stop: threading.Event) -> None:
+def _ask_heads(
+    sessions: list[SessionColumns], source: EventsSource, options: ClipOptions, stop: threading.Event
+) -> None:
     """Have voice and face tell by themselves where pictures and sound were recorded, if that takes minutes at most."""
-    media = {take: path for take in takes if (path := source.media(take.stream)) and len(take) <= _MOST_ASKED}
+    media = {
+        session: path for session in sessions if (path := source.media(session.stream)) and len(session) <= _MOST_ASKED
+    }
     if not media:
         return
     said = source.description.get("bundle")
@@ -102,8 +106,8 @@ def _ask_heads(takes: list[TakeColumns], source: EventsSource, options: ClipOpti
         if not isinstance(said, dict) or said.get("sha256") != recognizer.bundle.sha256:
             typer.echo("where voice and face disagree is left out: give the recording's own bundle with --bundle")
             return
-        for take, path in media.items():
-            ask_heads(take, path, recognizer, options, stop, progress(f"asking {take.stream}", length_of(path)))
+        for session, path in media.items():
+            ask_heads(session, path, recognizer, options, stop, progress(f"asking {session.stream}", length_of(path)))
 
 
 def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
@@ -111,18 +115,18 @@ def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
     with recognizer_of(options) as recognizer, showing() as progress:
         recognising = progress("recognising", total)
         manifest, engine = recognizer.bundle.manifest, recognizer.engine
-        take = TakeColumns(clip.name, "", manifest.labels)
+        session = SessionColumns(clip.name, "", manifest.labels)
         for each in recognise(str(clip), recognizer, options, stop):
             for event in each.events:
-                take.add(event)
+                session.add(event)
                 if isinstance(event, EmotionEvent):
-                    take.add_heads(*heads_of(each, recognizer))
+                    session.add_heads(*heads_of(each, recognizer))
                     recognising(event.media_time)
     trained = "trained" if manifest.trained else "untrained: its scores mean nothing"
     return Report(
         title=f"Clip {clip.name}",
         source=str(clip),
-        takes=[take],
+        sessions=[session],
         facts=[
             Row("bundle", f"{manifest.name} ({manifest.preset}, {trained})", recognizer.bundle.sha256),
             Row("engine", f"{engine.name} on {engine.device}, {engine.precision}"),

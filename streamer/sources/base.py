@@ -12,14 +12,14 @@ from typing_extensions import Self
 
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.queues import Pause
+from emostream.streamer.queues import Watermark
 
-__all__ = ["LiveSource", "Outlet", "Outlets", "Playback", "Source"]
+__all__ = ["LiveSource", "Playback", "Sink", "Sinks", "Source"]
 
 Item = TypeVar("Item", contravariant=True)
 
 
-class Outlet(Protocol[Item]):
+class Sink(Protocol[Item]):
     """Where a source puts the items of one modality."""
 
     def put(self, item: Item, /) -> bool:
@@ -30,17 +30,17 @@ class Outlet(Protocol[Item]):
 
 
 @dataclass(frozen=True)
-class Outlets:
+class Sinks:
     """Where a source puts what it captures; None for a modality that is not wanted of it."""
 
-    audio: Outlet[AudioBlock | Pause] | None
-    video: Outlet[VideoFrame | Pause] | None
+    audio: Sink[AudioBlock | Watermark] | None
+    video: Sink[VideoFrame | Watermark] | None
 
     def finish(self) -> None:
         """Say that nothing more will come."""
-        for outlet in (self.audio, self.video):
-            if outlet is not None:
-                outlet.close()
+        for sink in (self.audio, self.video):
+            if sink is not None:
+                sink.close()
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def run(self, outlets: Outlets, playback: Playback) -> None:
-        """Capture until the end or until the outlets close; called in the source's own thread.
+    def run(self, sinks: Sinks, playback: Playback) -> None:
+        """Capture until the end or until the sinks close; called in the source's own thread.
 
         Raises:
             SourceError: the source was lost.
@@ -119,7 +119,7 @@ class LiveSource(Source):
     first_s: float = 6.0
 
     @abstractmethod
-    def again(self) -> Self:
+    def reopen(self) -> Self:
         """Another one of the same device or URL, not open yet; the one before may be stuck in its driver."""
 
     def abandon(self) -> None:

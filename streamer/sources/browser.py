@@ -17,12 +17,12 @@ from typing_extensions import Self
 from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame, jpeg_size
-from emostream.streamer.queues import Inlet
-from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.queues import BoundedQueue
+from emostream.streamer.sources.base import LiveSource, Playback, Sinks
 from emostream.streamer.sources.block_ring import RawBlock
 from emostream.streamer.sources.timestamps import BlockStamper, RunningMinimum
 
-__all__ = ["Browser", "Doorway", "Guest", "SentPicture", "SentSound"]
+__all__ = ["Browser", "BrowserClient", "BrowserSlot", "SentPicture", "SentSound"]
 
 _WAITING_PICTURES = 8
 _WAITING_SOUND = 150  # 3 s at 20 ms
@@ -60,7 +60,7 @@ class SentSound:
     lost: bool = False
 
 
-class Guest:
+class BrowserClient:
     """A browser that gives its pictures and its sound, and has a clock of its own.
 
     Attributes:
@@ -70,8 +70,8 @@ class Guest:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.pictures = Inlet[SentPicture]("browser pictures", _WAITING_PICTURES, "drop_oldest")
-        self.sound = Inlet[SentSound]("browser sound", _WAITING_SOUND, "drop_oldest", mark_loss=_after_loss)
+        self.pictures = BoundedQueue[SentPicture]("browser pictures", _WAITING_PICTURES, "drop_oldest")
+        self.sound = BoundedQueue[SentSound]("browser sound", _WAITING_SOUND, "drop_oldest", mark_loss=_after_loss)
         self._offset = RunningMinimum(_CLOCK_S)
         self._heard = False
         self._lock = threading.Lock()
@@ -102,28 +102,28 @@ class Guest:
         self.sound.close()
 
 
-class Doorway:
+class BrowserSlot:
     """Where a browser comes into a stream; one at a time."""
 
     def __init__(self) -> None:
         """Begin with nobody."""
         self._lock = threading.Lock()
-        self.guest: Guest | None = None
+        self.client: BrowserClient | None = None
 
-    def enter(self) -> Guest | None:
+    def enter(self) -> BrowserClient | None:
         """Come in; None where another browser is in."""
         with self._lock:
-            if self.guest is not None:
+            if self.client is not None:
                 return None
-            self.guest = Guest()
-            return self.guest
+            self.client = BrowserClient()
+            return self.client
 
-    def leave(self, guest: Guest) -> None:
+    def leave(self, client: BrowserClient) -> None:
         """Go out."""
-        guest.leave()
+        client.leave()
         with self._lock:
-            if self.guest is guest:
-                self.guest = None
+            if self.client is client:
+                self.client = None
 
 
 class Browser(LiveSource):
@@ -132,61 +132,61 @@ class Browser(LiveSource):
     repeats = True  # the browser itself says which pictures are new
     first_s = math.inf
 
-    def __init__(self, doorway: Doorway, track: Literal["audio", "video"]) -> None:
+    def __init__(self, browser_slot: BrowserSlot, track: Literal["audio", "video"]) -> None:
         """Take one of the two from whoever comes in."""
         self.name = f"the browser's {'microphone' if track == 'audio' else 'camera'}"
-        self._doorway, self._track = doorway, track
+        self._slot, self._track = browser_slot, track
 
     def open(self) -> None:
         """See `Source`; there is nothing to open before a browser comes."""
 
-    def run(self, outlets: Outlets, playback: Playback) -> None:
+    def run(self, sinks: Sinks, playback: Playback) -> None:
         """See `Source`."""
-        while (guest := self._doorway.guest) is None:
+        while (client := self._slot.client) is None:
             if playback.stop.wait(_POLL_S):
                 return
         if self._track == "audio":
-            self._run_sound(guest, outlets, playback.stop)
+            self._run_sound(client, sinks, playback.stop)
         else:
-            self._run_pictures(guest, outlets, playback.stop)
+            self._run_pictures(client, sinks, playback.stop)
         if not playback.stop.is_set():
             raise SourceError(f"{self.name} was lost: the page was closed, or stopped giving it")
 
     def close(self) -> None:
         """See `Source`."""
 
-    def again(self) -> Self:
+    def reopen(self) -> Self:
         """See `LiveSource`."""
-        return type(self)(self._doorway, self._track)
+        return type(self)(self._slot, self._track)
 
-    def _run_pictures(self, guest: Guest, outlets: Outlets, stop: threading.Event) -> None:
-        assert outlets.video is not None
-        for sent in _taken(guest.pictures, stop):
+    def _run_pictures(self, client: BrowserClient, sinks: Sinks, stop: threading.Event) -> None:
+        assert sinks.video is not None
+        for sent in _taken(client.pictures, stop):
             image = _decoded(sent.jpeg)
-            if image is not None and not outlets.video.put(VideoFrame(guest.monotonic(sent.t), image)):
+            if image is not None and not sinks.video.put(VideoFrame(client.monotonic(sent.t), image)):
                 return
 
-    def _run_sound(self, guest: Guest, outlets: Outlets, stop: threading.Event) -> None:
-        assert outlets.audio is not None
+    def _run_sound(self, client: BrowserClient, sinks: Sinks, stop: threading.Event) -> None:
+        assert sinks.audio is not None
         stamper, rate = None, 0
-        for sent in _taken(guest.sound, stop):
+        for sent in _taken(client.sound, stop):
             if stamper is None or sent.rate != rate:
                 stamper, rate = BlockStamper(sent.rate, _USUAL_LATENCY_S), sent.rate
             samples = (sent.samples / np.float32(32768.0)).astype(np.float32)[:, np.newaxis]
             for block in stamper.push(RawBlock(sent.arrived, None, samples, sent.lost)):
-                if not outlets.audio.put(AudioBlock(guest.monotonic(block.t), block.samples, block.lost)):
+                if not sinks.audio.put(AudioBlock(client.monotonic(block.t), block.samples, block.lost)):
                     return
 
 
-def _taken(inlet: Inlet[Item], stop: threading.Event) -> Iterator[Item]:
+def _taken(queue: BoundedQueue[Item], stop: threading.Event) -> Iterator[Item]:
     """What comes, until nothing more will, or the stream stops."""
     while not stop.is_set():
-        with inlet.condition:
-            item = inlet.pop()
+        with queue.condition:
+            item = queue.pop()
             if item is None:
-                if inlet.ended:
+                if queue.ended:
                     return
-                inlet.condition.wait(_POLL_S)
+                queue.condition.wait(_POLL_S)
                 continue
         yield item
 

@@ -12,7 +12,7 @@ from typing_extensions import Self
 
 from emostream.engines.errors import SourceError
 from emostream.engines.media.video import VideoFrame
-from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.sources.base import LiveSource, Playback, Sinks
 
 __all__ = ["Camera", "list_cameras"]
 
@@ -41,9 +41,9 @@ class Camera(LiveSource):
             )
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
-    def run(self, outlets: Outlets, playback: Playback) -> None:
+    def run(self, sinks: Sinks, playback: Playback) -> None:
         """See `Source`."""
-        assert outlets.video is not None
+        assert sinks.video is not None
         for _ in range(_STALE_FRAMES):
             self._capture.grab()
         while not playback.stop.is_set():
@@ -51,14 +51,14 @@ class Camera(LiveSource):
                 raise SourceError(f"{self.name} was lost: it gives no more frames")
             t = time.monotonic()
             read, image = self._capture.retrieve()
-            if read and not outlets.video.put(VideoFrame(t, np.asarray(image, dtype=np.uint8))):
+            if read and not sinks.video.put(VideoFrame(t, np.asarray(image, dtype=np.uint8))):
                 return
 
     def close(self) -> None:
         """See `Source`."""
         self._capture.release()
 
-    def again(self) -> Self:
+    def reopen(self) -> Self:
         """See `LiveSource`."""
         return type(self)(self._device)
 

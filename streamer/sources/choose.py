@@ -15,9 +15,9 @@ from emostream.engines.media.container import Contents, is_url, open_container
 from emostream.engines.redaction import redacted
 from emostream.streamer.config import BROWSER, StreamConfig
 from emostream.streamer.sources.base import Source
-from emostream.streamer.sources.browser import Browser, Doorway
+from emostream.streamer.sources.browser import Browser, BrowserSlot
 from emostream.streamer.sources.camera import Camera
-from emostream.streamer.sources.file import Recording
+from emostream.streamer.sources.file import FileSource
 from emostream.streamer.sources.microphone import Microphone
 from emostream.streamer.sources.network_stream import NetworkStream
 
@@ -39,12 +39,12 @@ class Chosen:
     named: bool
 
 
-def open_sources(config: StreamConfig, doorway: Doorway, *, fast: bool) -> list[Chosen]:
+def open_sources(config: StreamConfig, browser_slot: BrowserSlot, *, fast: bool) -> list[Chosen]:
     """Open what the options name. A source that they don't name may be absent, with a warning.
 
     Args:
         config: the options.
-        doorway: where a browser comes in.
+        browser_slot: where a browser comes in.
         fast: whether it is to be played as quickly as possible.
 
     Raises:
@@ -53,7 +53,7 @@ def open_sources(config: StreamConfig, doorway: Doorway, *, fast: bool) -> list[
     """
     opened: list[Chosen] = []
     try:
-        for chosen in choose(config, doorway):
+        for chosen in choose(config, browser_slot):
             try:
                 chosen.source.open()
             except SourceError as error:
@@ -76,31 +76,31 @@ def open_sources(config: StreamConfig, doorway: Doorway, *, fast: bool) -> list[
     return opened
 
 
-def choose(config: StreamConfig, doorway: Doorway) -> Iterator[Chosen]:
+def choose(config: StreamConfig, browser_slot: BrowserSlot) -> Iterator[Chosen]:
     """The sources that the options name, one after the other; each is to be opened before the next is asked for.
 
     Args:
         config: the options.
-        doorway: where a browser comes in.
+        browser_slot: where a browser comes in.
 
     Raises:
         SourceError: a file or URL can't be read, or has none of what is wanted.
     """
     if config.input is None:
-        yield from _of_camera(config.camera, doorway)
-        yield from _of_microphone(config.mic, doorway)
+        yield from _of_camera(config.camera, browser_slot)
+        yield from _of_microphone(config.mic, browser_slot)
     elif config.input == BROWSER:
-        yield _of_browser(doorway, "audio")
-        yield _of_browser(doorway, "video")
+        yield _of_browser(browser_slot, "audio")
+        yield _of_browser(browser_slot, "video")
     else:
         yield from _of_medium(config.input, audio=True, video=True)
 
 
-def _of_camera(camera: str | None, doorway: Doorway) -> Iterator[Chosen]:
+def _of_camera(camera: str | None, browser_slot: BrowserSlot) -> Iterator[Chosen]:
     if camera is None:
         yield Chosen(Camera(0), audio=False, video=True, named=False)
     elif camera == BROWSER:
-        yield _of_browser(doorway, "video")
+        yield _of_browser(browser_slot, "video")
     elif _INDEX.fullmatch(camera):
         yield Chosen(Camera(int(camera)), audio=False, video=True, named=True)
     elif camera.startswith("/dev/"):
@@ -109,19 +109,19 @@ def _of_camera(camera: str | None, doorway: Doorway) -> Iterator[Chosen]:
         yield from _of_medium(camera, audio=False, video=True)
 
 
-def _of_microphone(mic: str | None, doorway: Doorway) -> Iterator[Chosen]:
+def _of_microphone(mic: str | None, browser_slot: BrowserSlot) -> Iterator[Chosen]:
     if mic is None:
         yield Chosen(Microphone("default"), audio=True, video=False, named=False)
     elif mic == BROWSER:
-        yield _of_browser(doorway, "audio")
+        yield _of_browser(browser_slot, "audio")
     elif is_url(mic) or Path(mic).is_file() or _FILE_SUFFIX.search(mic):
         yield from _of_medium(mic, audio=True, video=False)
     elif mic != "none":
         yield Chosen(Microphone(mic), audio=True, video=False, named=True)
 
 
-def _of_browser(doorway: Doorway, track: Literal["audio", "video"]) -> Chosen:
-    return Chosen(Browser(doorway, track), audio=track == "audio", video=track == "video", named=True)
+def _of_browser(browser_slot: BrowserSlot, track: Literal["audio", "video"]) -> Chosen:
+    return Chosen(Browser(browser_slot, track), audio=track == "audio", video=track == "video", named=True)
 
 
 def _of_medium(path: str, *, audio: bool, video: bool) -> Iterator[Chosen]:
@@ -139,6 +139,6 @@ def _of_medium(path: str, *, audio: bool, video: bool) -> Iterator[Chosen]:
             yield Chosen(NetworkStream(path, container), audio_there, video_there, named=True)
             return
     if audio_there:
-        yield Chosen(Recording(path, "audio"), audio=True, video=False, named=True)
+        yield Chosen(FileSource(path, "audio"), audio=True, video=False, named=True)
     if video_there:
-        yield Chosen(Recording(path, "video"), audio=False, video=True, named=True)
+        yield Chosen(FileSource(path, "video"), audio=False, video=True, named=True)

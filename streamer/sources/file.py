@@ -12,16 +12,16 @@ from emostream.engines.media.track import AudioTrack, VideoTrack
 from emostream.engines.media.video import VideoFrame
 from emostream.engines.redaction import redacted
 from emostream.streamer.protocol.events import SourceState
-from emostream.streamer.queues import Pause
-from emostream.streamer.sources.base import Outlet, Outlets, Playback, Source
+from emostream.streamer.queues import Watermark
+from emostream.streamer.sources.base import Playback, Sink, Sinks, Source
 from emostream.streamer.threads import yield_to_others
 
-__all__ = ["Player", "Recording"]
+__all__ = ["FileSource", "Player"]
 
 _PAUSE_S = 0.1  # a longer one is announced, so that nobody waits for what the file doesn't have
 
 
-class Recording(Source):
+class FileSource(Source):
     """The audio or the video track of a file. Each track has a reader of its own, so neither waits for the other."""
 
     recorded = True
@@ -36,23 +36,23 @@ class Recording(Source):
         self._track.__enter__()
         self.start_time = self._track.start
 
-    def run(self, outlets: Outlets, playback: Playback) -> None:
+    def run(self, sinks: Sinks, playback: Playback) -> None:
         """See `Source`. Each item is decoded ahead of its time and given when a live source would give it."""
         yield_to_others()
-        if isinstance(self._track, AudioTrack) and outlets.audio is not None:
+        if isinstance(self._track, AudioTrack) and sinks.audio is not None:
             last = playback.t0
             for block in self._track:
-                if not self._give(outlets.audio, block, last, block.end, playback):
+                if not self._give(sinks.audio, block, last, block.end, playback):
                     return
                 last = block.end
-            self._end(outlets.audio, playback)
-        elif isinstance(self._track, VideoTrack) and outlets.video is not None:
+            self._end(sinks.audio, playback)
+        elif isinstance(self._track, VideoTrack) and sinks.video is not None:
             last = playback.t0
             for frame in self._track:
-                if not self._give(outlets.video, frame, last, frame.t, playback):
+                if not self._give(sinks.video, frame, last, frame.t, playback):
                     return
                 last = frame.t
-            self._end(outlets.video, playback)
+            self._end(sinks.video, playback)
 
     def close(self) -> None:
         """See `Source`."""
@@ -60,7 +60,7 @@ class Recording(Source):
 
     def _give(
         self,
-        outlet: Outlet[AudioBlock | Pause] | Outlet[VideoFrame | Pause],
+        sink: Sink[AudioBlock | Watermark] | Sink[VideoFrame | Watermark],
         item: AudioBlock | VideoFrame,
         last: float,
         due: float,
@@ -68,13 +68,13 @@ class Recording(Source):
     ) -> bool:
         """Hand an item on when it is due; False once nobody wants it."""
         t = playback.stamp(item.t)
-        if item.t - last > _PAUSE_S and not outlet.put(Pause(t)):
+        if item.t - last > _PAUSE_S and not sink.put(Watermark(t)):
             return False
-        return playback.wait_until(due) and outlet.put(replace(item, t=t))  # type: ignore[arg-type]
+        return playback.wait_until(due) and sink.put(replace(item, t=t))  # type: ignore[arg-type]
 
-    def _end(self, outlet: Outlet[AudioBlock | Pause] | Outlet[VideoFrame | Pause], playback: Playback) -> None:
+    def _end(self, sink: Sink[AudioBlock | Watermark] | Sink[VideoFrame | Watermark], playback: Playback) -> None:
         if playback.wait_until(self._track.end):
-            outlet.close(end=playback.stamp(self._track.end))
+            sink.close(end=playback.stamp(self._track.end))
 
 
 class Player:
@@ -83,13 +83,13 @@ class Player:
     def __init__(
         self,
         source: Source,
-        outlets: Outlets,
+        sinks: Sinks,
         playback: Playback,
         on_state: Callable[[SourceState], None],
         on_lost: Callable[[str], None],
     ) -> None:
-        """Read a source that is open into `outlets`; `on_state` is told its state, `on_lost` why it ended too soon."""
-        self._source, self._outlets, self._playback = source, outlets, playback
+        """Read a source that is open into `sinks`; `on_state` is told its state, `on_lost` why it ended too soon."""
+        self._source, self._outlets, self._playback = source, sinks, playback
         self._on_state, self._on_lost = on_state, on_lost
 
     def run(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from typing_extensions import Self
 
 from emostream.engines.errors import SourceError
-from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.sources.base import LiveSource, Playback, Sinks
 from emostream.streamer.sources.block_ring import BlockRing, RawBlock
 from emostream.streamer.sources.timestamps import BlockStamper
 
@@ -62,13 +62,13 @@ class Microphone(LiveSource):
             )
         self._rate, self._latency = int(answer["rate"]), float(answer["latency"])
 
-    def run(self, outlets: Outlets, playback: Playback) -> None:
+    def run(self, sinks: Sinks, playback: Playback) -> None:
         """See `Source`."""
-        assert outlets.audio is not None
+        assert sinks.audio is not None
         stamper = BlockStamper(self._rate, self._latency)
         for raw in self._blocks(playback.stop):
             for block in stamper.push(raw):
-                if block.t >= playback.started_at and not outlets.audio.put(block):
+                if block.t >= playback.started_at and not sinks.audio.put(block):
                     return
         if not playback.stop.is_set():
             raise SourceError(f"{self.name} was lost: it gives no more sound")
@@ -88,7 +88,7 @@ class Microphone(LiveSource):
         self._errors.close()
         self._ring.close()
 
-    def again(self) -> Self:
+    def reopen(self) -> Self:
         """See `LiveSource`."""
         return type(self)(self._device)
 

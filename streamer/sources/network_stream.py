@@ -20,8 +20,8 @@ from emostream.engines.media.container import first_stream, open_container
 from emostream.engines.media.decoding import PacketDecoder
 from emostream.engines.media.video import VideoFrame, VideoUnpacker
 from emostream.engines.redaction import redacted
-from emostream.streamer.queues import Pause
-from emostream.streamer.sources.base import LiveSource, Outlet, Outlets, Playback
+from emostream.streamer.queues import Watermark
+from emostream.streamer.sources.base import LiveSource, Playback, Sink, Sinks
 from emostream.streamer.sources.timestamps import RunningMinimum
 
 __all__ = ["ArrivalClock", "NetworkStream"]
@@ -70,9 +70,9 @@ class ArrivalClock:
 class _AudioTrack:
     """Blocks of audio on their way from packets to their queue, in rising order."""
 
-    def __init__(self, url: str, clock: ArrivalClock, outlet: Outlet[AudioBlock | Pause]) -> None:
+    def __init__(self, url: str, clock: ArrivalClock, sink: Sink[AudioBlock | Watermark]) -> None:
         self.decoder = PacketDecoder(url, "audio")
-        self._clock, self._outlet = clock, outlet
+        self._clock, self._outlet = clock, sink
         self._unpacker = AudioUnpacker()
         self._last = self._end = float("-inf")
         self._lost = False
@@ -98,13 +98,13 @@ class _VideoTrack:
         self,
         url: str,
         clock: ArrivalClock,
-        outlet: Outlet[VideoFrame | Pause],
+        sink: Sink[VideoFrame | Watermark],
         *,
         aspect: Fraction | None,
         timed: bool,
     ) -> None:
         self.decoder = PacketDecoder(url, "video")
-        self._clock, self._outlet, self._timed = clock, outlet, timed
+        self._clock, self._outlet, self._timed = clock, sink, timed
         self._unpacker = VideoUnpacker(30.0, aspect=aspect, live=True)
         self._last = float("-inf")
 
@@ -138,10 +138,10 @@ class NetworkStream(LiveSource):
         video = first_stream(self._container, "video")
         self.repeats = video is not None and video.codec_context.name != "mjpeg"
 
-    def run(self, outlets: Outlets, playback: Playback) -> None:
+    def run(self, sinks: Sinks, playback: Playback) -> None:
         """See `Source`."""
         try:
-            reason = self._read(outlets, playback)
+            reason = self._read(sinks, playback)
         except av.error.FFmpegError as error:
             # FFmpeg says so of Motion JPEG without a last boundary; a connection that breaks has errors of its own.
             reason = _ENDED if error.errno == errno.EIO else str(error.strerror)
@@ -152,13 +152,13 @@ class NetworkStream(LiveSource):
         """See `Source`."""
         self._container.close()
 
-    def again(self) -> Self:
+    def reopen(self) -> Self:
         """See `LiveSource`."""
         return type(self)(self._url)
 
-    def _read(self, outlets: Outlets, playback: Playback) -> str:
+    def _read(self, sinks: Sinks, playback: Playback) -> str:
         """Read until the session stops or the stream ends; why it ended."""
-        tracks = self._tracks(outlets)
+        tracks = self._tracks(sinks)
         for packet in self._container.demux([self._container.streams[index] for index in tracks]):
             arrived = time.monotonic()
             if playback.stop.is_set():
@@ -168,16 +168,16 @@ class NetworkStream(LiveSource):
                 return "it is too damaged to go on"
         return _ENDED
 
-    def _tracks(self, outlets: Outlets) -> dict[int, _AudioTrack | _VideoTrack]:
+    def _tracks(self, sinks: Sinks) -> dict[int, _AudioTrack | _VideoTrack]:
         """The wanted tracks, by the index of their stream."""
         # Motion JPEG carries no times; FFmpeg makes up 25 frames a second.
         timed = "mjpeg" not in self._container.format.name and "mpjpeg" not in self._container.format.name
         clock = ArrivalClock()
         tracks: dict[int, _AudioTrack | _VideoTrack] = {}
-        if outlets.audio is not None and (stream := first_stream(self._container, "audio")) is not None:
-            tracks[stream.index] = _AudioTrack(self._url, clock, outlets.audio)
-        if outlets.video is not None and (stream := first_stream(self._container, "video")) is not None:
+        if sinks.audio is not None and (stream := first_stream(self._container, "audio")) is not None:
+            tracks[stream.index] = _AudioTrack(self._url, clock, sinks.audio)
+        if sinks.video is not None and (stream := first_stream(self._container, "video")) is not None:
             assert isinstance(stream, VideoStream)
             aspect = stream.sample_aspect_ratio
-            tracks[stream.index] = _VideoTrack(self._url, clock, outlets.video, aspect=aspect, timed=timed)
+            tracks[stream.index] = _VideoTrack(self._url, clock, sinks.video, aspect=aspect, timed=timed)
         return tracks

@@ -16,11 +16,11 @@ from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
 from emostream.streamer.protocol.events import SourceState
-from emostream.streamer.queues import Inlet, Pause
-from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.queues import BoundedQueue, Watermark
+from emostream.streamer.sources.base import LiveSource, Playback, Sinks
 from emostream.streamer.threads import OwnedThread
 
-__all__ = ["STALE_S", "Keeper", "Modality", "Tap", "Valve", "pauses"]
+__all__ = ["STALE_S", "AttemptWriter", "Modality", "ReconnectingReader", "SourceMonitor", "pauses"]
 
 STALE_S = 1.5  # without anything new; a loss is to be known within 2 s
 _COARSE = 16  # pixels between those that are compared first
@@ -34,8 +34,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 _STAYING_S = 2.0  # after which a source that gives something is back
 
 
-class Tap:
-    """One modality of a live source. It outlives losses of the source: every attempt at it has a `Valve` of its own.
+class SourceMonitor:
+    """One modality of a live source. It outlives losses of the source: every attempt at it has its own `AttemptWriter`.
 
     A driver that has lost its camera may give the last picture for ever, so a picture that equals the one before is
     nothing new. Items pass while the source is alive, and the first one after a loss says so.
@@ -44,16 +44,16 @@ class Tap:
         given_since: monotonic time of the first new item of this attempt, in seconds; None before.
     """
 
-    def __init__(self, inlet: Inlet[Any], on_state: Callable[[SourceState], None]) -> None:
-        """Fill `inlet`; `on_state` is told, in the thread that finds out, of each loss and return."""
-        self._inlet, self._on_state = inlet, on_state
+    def __init__(self, queue: BoundedQueue[Any], on_state: Callable[[SourceState], None]) -> None:
+        """Fill `queue`; `on_state` is told, in the thread that finds out, of each loss and return."""
+        self._queue, self._on_state = queue, on_state
         self._state: SourceState = "waiting"
         self._deadline = 0.0
         self._repeats = False
         self._picture: npt.NDArray[np.uint8] | None = None
         self._broken = False
         self._lock = threading.Lock()
-        self._valve: Valve | None = None
+        self._writer: AttemptWriter | None = None
         self.given_since: float | None = None
 
     @property
@@ -61,19 +61,19 @@ class Tap:
         """Whether the source has given nothing new for too long."""
         return time.monotonic() > self._deadline
 
-    def begin(self, *, repeats: bool, first_s: float) -> Valve:
+    def begin(self, *, repeats: bool, first_s: float) -> AttemptWriter:
         """The way of a new attempt at the source; see `LiveSource` for both."""
         with self._lock:
             self._deadline = time.monotonic() + first_s
             self._repeats = repeats
             self.given_since = None
-            self._valve = Valve(self)
-            return self._valve
+            self._writer = AttemptWriter(self)
+            return self._writer
 
     def shut(self) -> None:
         """Let nothing more of this attempt through."""
         with self._lock:
-            self._valve = None
+            self._writer = None
 
     def lose(self) -> None:
         """The source is lost: what comes next does not follow what came before."""
@@ -83,15 +83,15 @@ class Tap:
 
     def close(self) -> None:
         """Nothing more will come."""
-        self._inlet.close()
+        self._queue.close()
 
-    def take(self, item: AudioBlock | VideoFrame | Pause, valve: Valve) -> bool:
-        """Take in an item that came through a valve; False once nobody wants it."""
+    def take(self, item: AudioBlock | VideoFrame | Watermark, writer: AttemptWriter) -> bool:
+        """Take an item of the attempt that `writer` belongs to; False once nobody wants it."""
         with self._lock:  # so that nothing of a given-up attempt comes after something of the next
-            if valve is not self._valve:
+            if writer is not self._writer:
                 return False
-            if isinstance(item, Pause):
-                return self._inlet.put(item)
+            if isinstance(item, Watermark):
+                return self._queue.put(item)
             if self._is_new(item):
                 now = time.monotonic()
                 self._deadline = now + STALE_S
@@ -103,7 +103,7 @@ class Tap:
             if self._broken and isinstance(item, AudioBlock):
                 item = replace(item, lost=True)
             self._broken = False
-            return self._inlet.put(item)
+            return self._queue.put(item)
 
     def _turn(self, state: SourceState) -> None:
         if state != self._state:
@@ -117,19 +117,19 @@ class Tap:
         return before is None or not _equal(before, item.image)
 
 
-class Valve:
+class AttemptWriter:
     """What one attempt at a source puts its items into."""
 
-    def __init__(self, tap: Tap) -> None:
-        """Lead into `tap`, until that begins another attempt."""
-        self._tap = tap
+    def __init__(self, monitor: SourceMonitor) -> None:
+        """Lead into `monitor`, until that begins another attempt."""
+        self._monitor = monitor
 
-    def put(self, item: AudioBlock | VideoFrame | Pause) -> bool:
-        """See `Outlet`."""
-        return self._tap.take(item, self)
+    def put(self, item: AudioBlock | VideoFrame | Watermark) -> bool:
+        """See `Sink`."""
+        return self._monitor.take(item, self)
 
     def close(self, *, end: float | None = None) -> None:
-        """See `Outlet`. A live source has no end: it is lost, or the stream stops."""
+        """See `Sink`. A live source has no end: it is lost, or the stream stops."""
 
 
 def _equal(one: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> bool:
@@ -147,7 +147,7 @@ def pauses() -> Iterator[float]:
         pause = min(2.0 * pause, _LONGEST_PAUSE_S)
 
 
-class Keeper:
+class ReconnectingReader:
     """Reads a live source in a thread of its own, watches it, and opens it again when it is lost.
 
     A reader that is stuck in its driver is left behind, and shut out: nothing of it comes after what the next one
@@ -157,7 +157,7 @@ class Keeper:
     def __init__(
         self,
         source: LiveSource,
-        taps: Mapping[Modality, Tap],
+        monitors: Mapping[Modality, SourceMonitor],
         playback: Playback,
         make_thread: Callable[[str, Callable[[], None]], OwnedThread],
         say: Callable[[int, str], None],
@@ -166,15 +166,17 @@ class Keeper:
 
         Args:
             source: to read first.
-            taps: for what is wanted of it.
+            monitors: for what is wanted of it.
             playback: of the stream; its `stop` ends all.
             make_thread: makes a thread, by its name, whose unexpected exception ends the stream.
             say: tells the user of a loss and of a return, at a level of the log.
         """
-        self._source, self._taps, self._playback = source, taps, playback
+        self._source, self._monitors, self._playback = source, monitors, playback
         self._make_thread, self._say = make_thread, say
         self._stop = playback.stop
-        self._decisive = taps["video"] if "video" in taps else taps["audio"]  # sound may pause where nobody speaks
+        self._decisive = (
+            monitors["video"] if "video" in monitors else monitors["audio"]
+        )  # sound may pause where nobody speaks
         self._lost_at: float | None = None
         self._waits = pauses()
         self._refusal = ""
@@ -191,21 +193,22 @@ class Keeper:
             else:
                 self._say(logging.DEBUG, reason)
             self._open_again()
-        for tap in self._taps.values():
-            tap.close()
+        for monitor in self._monitors.values():
+            monitor.close()
 
     def _attempt(self) -> str:
         """Read until the source is lost, or the stream stops; why it is lost."""
         source = self._source
-        valves = {
-            modality: tap.begin(repeats=source.repeats, first_s=source.first_s) for modality, tap in self._taps.items()
+        writers = {
+            modality: monitor.begin(repeats=source.repeats, first_s=source.first_s)
+            for modality, monitor in self._monitors.items()
         }
         given_up = threading.Event()
         outcome: list[str] = []
 
         def read() -> None:
             try:
-                source.run(Outlets(valves.get("audio"), valves.get("video")), replace(self._playback, stop=given_up))
+                source.run(Sinks(writers.get("audio"), writers.get("video")), replace(self._playback, stop=given_up))
             except SourceError as error:
                 outcome.append(str(error))
             finally:
@@ -217,22 +220,22 @@ class Keeper:
             reader.wait(_POLL_S)
             self._note_return()
         given_up.set()
-        for tap in self._taps.values():
-            tap.shut()
+        for monitor in self._monitors.values():
+            monitor.shut()
         if self._stop.is_set():
             reader.join(_CLOSE_S)
         else:
-            for tap in self._taps.values():
-                tap.lose()
+            for monitor in self._monitors.values():
+                monitor.lose()
         if reader.alive:
             source.abandon()
         return (outcome or [f"{source.name} was lost: it gives nothing new"])[0]
 
     def _stale(self) -> bool:
         """Whether the source is to be opened again: where it has pictures, these decide."""
-        for tap in self._taps.values():
-            if tap.stale:
-                tap.lose()
+        for monitor in self._monitors.values():
+            if monitor.stale:
+                monitor.lose()
         return self._decisive.stale
 
     def _note_return(self) -> None:
@@ -250,7 +253,7 @@ class Keeper:
         for pause in self._waits:
             if self._stop.wait(pause):
                 return
-            source = self._source.again()
+            source = self._source.reopen()
             if self._open(source):
                 self._source = source
                 return

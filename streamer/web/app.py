@@ -13,11 +13,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.sources.browser import BrowserSlot
 from emostream.streamer.web.access import PROTOCOL, Access, Application, Guard
-from emostream.streamer.web.audience import Audience
 from emostream.streamer.web.feeding import feed
 from emostream.streamer.web.viewer import Viewer
+from emostream.streamer.web.viewer_hub import ViewerHub
 
 __all__ = ["PATIENCE_S", "Connection", "application"]
 
@@ -48,30 +48,30 @@ class Connection(H11Protocol):
 
 
 def application(
-    audience: Audience, doorways: Mapping[str, Doorway], about: Mapping[str, Any], access: Access
+    hub: ViewerHub, browser_slots: Mapping[str, BrowserSlot], about: Mapping[str, Any], access: Access
 ) -> Application:
     """The page as an ASGI application.
 
     Args:
-        audience: that viewers join.
-        doorways: of the streams that take a browser's camera or microphone, by their names.
+        hub: that viewers join.
+        browser_slots: of the streams that take a browser's camera or microphone, by their names.
         about: what every viewer is told first.
         access: what each request must bring.
     """
 
     async def live(socket: WebSocket) -> None:
-        if len(audience) >= _MOST_VIEWERS:
+        if len(hub) >= _MOST_VIEWERS:
             await socket.accept(subprotocol=PROTOCOL)
             await socket.close(_FULL, f"{_MOST_VIEWERS} others look already")
             return
-        await Viewer(socket, audience, about).run()
+        await Viewer(socket, hub, about).run()
 
     async def give(socket: WebSocket) -> None:
-        doorway = doorways.get(socket.path_params["stream"])
-        if doorway is None:
+        browser_slot = browser_slots.get(socket.path_params["stream"])
+        if browser_slot is None:
             await socket.close()
             return
-        await feed(socket, doorway)
+        await feed(socket, browser_slot)
 
     routes = [
         WebSocketRoute("/live", live),

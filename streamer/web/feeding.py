@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from emostream.streamer.sources.browser import Doorway, Guest, SentPicture, SentSound
+from emostream.streamer.sources.browser import BrowserClient, BrowserSlot, SentPicture, SentSound
 from emostream.streamer.web.access import PROTOCOL
 
 __all__ = ["feed"]
@@ -45,11 +45,11 @@ class _Message:
     payload: bytes
 
 
-async def feed(socket: WebSocket, doorway: Doorway) -> None:
+async def feed(socket: WebSocket, browser_slot: BrowserSlot) -> None:
     """Take a browser in, until it goes; another one that is in keeps its place."""
     await socket.accept(subprotocol=PROTOCOL)
-    guest = doorway.enter()
-    if guest is None:
+    client = browser_slot.enter()
+    if client is None:
         await _close(socket, _OCCUPIED, "another browser gives its camera and microphone to this stream")
         return
     try:
@@ -59,11 +59,11 @@ async def feed(socket: WebSocket, doorway: Doorway) -> None:
             if message is None:
                 await _close(socket, _NONSENSE, "that was no message of the page; load it again")
                 return
-            _take(message, guest)
+            _take(message, client)
     except (WebSocketDisconnect, RuntimeError):
         pass
     finally:
-        doorway.leave(guest)
+        browser_slot.leave(client)
 
 
 async def _received(socket: WebSocket) -> bytes | None:
@@ -93,12 +93,12 @@ def _captured(message: _Message) -> float:
     return message.t if 0.0 <= message.sent - message.t <= _OLDEST_S else message.sent
 
 
-def _take(message: _Message, guest: Guest) -> None:
-    guest.note_sent(message.sent)
+def _take(message: _Message, client: BrowserClient) -> None:
+    client.note_sent(message.sent)
     if message.kind == _SOUND:
-        guest.sound.put(SentSound(message.t, message.rate, np.frombuffer(message.payload, "<i2").astype(np.int16)))
+        client.sound.put(SentSound(message.t, message.rate, np.frombuffer(message.payload, "<i2").astype(np.int16)))
     elif message.kind == _PICTURE:
-        guest.pictures.put(SentPicture(_captured(message), message.payload))
+        client.pictures.put(SentPicture(_captured(message), message.payload))
 
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:

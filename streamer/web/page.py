@@ -29,8 +29,8 @@ from emostream.streamer.protocol.events import Event
 from emostream.streamer.threads import yield_to_others
 from emostream.streamer.web.access import Access, stored_token
 from emostream.streamer.web.app import PATIENCE_S, Connection, application
-from emostream.streamer.web.audience import Audience
-from emostream.streamer.web.scene import Scene
+from emostream.streamer.web.stream_preview import StreamPreview
+from emostream.streamer.web.viewer_hub import ViewerHub
 
 __all__ = ["Certificate", "Kept", "LivePage"]
 
@@ -105,8 +105,8 @@ class LivePage:
         if certificate is not None:
             certificate.check()
         self._address, self._certificate = address, certificate
-        self._audience = Audience({stream.name: Scene(stream) for stream in streams})
-        self._doorways = {stream.name: stream.doorway for stream in streams if stream.from_browser}
+        self._audience = ViewerHub({stream.name: StreamPreview(stream) for stream in streams})
+        self._doorways = {stream.name: stream.browser_slot for stream in streams if stream.from_browser}
         self._next_trouble = 0.0
         self._about = {"type": "hello", "version": version("emostream")} | _about(streams, manifest, kept)
         self.url = ""

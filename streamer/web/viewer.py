@@ -12,7 +12,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from emostream.streamer.web.access import PROTOCOL
-from emostream.streamer.web.audience import Audience
+from emostream.streamer.web.viewer_hub import ViewerHub
 
 __all__ = ["Viewer"]
 
@@ -31,16 +31,16 @@ class Viewer:
     The page says `{"look": true}` while somebody sees it, and `{"shown": NUMBER, "stream": NAME}` of each picture.
     """
 
-    def __init__(self, socket: WebSocket, audience: Audience, about: Mapping[str, Any]) -> None:
+    def __init__(self, socket: WebSocket, hub: ViewerHub, about: Mapping[str, Any]) -> None:
         """Serve a WebSocket that asks to be accepted; `about` is what it is told first."""
-        self._socket, self._audience, self._about = socket, audience, about
+        self._socket, self._audience, self._about = socket, hub, about
         self._loop = asyncio.get_running_loop()
         self._events: deque[str] = deque()
         self._most = _WAITING
         self._something = asyncio.Event()
         self._looking = False
-        self._sent = dict.fromkeys(audience.scenes, 0)  # numbers of pictures
-        self._on_the_way: dict[str, deque[int]] = {name: deque() for name in audience.scenes}
+        self._sent = dict.fromkeys(hub.previews, 0)  # numbers of pictures
+        self._on_the_way: dict[str, deque[int]] = {name: deque() for name in hub.previews}
 
     def offer(self, message: str) -> None:
         """Take an event from another thread."""
@@ -88,18 +88,18 @@ class Viewer:
         await asyncio.wait_for(sending, _SEND_S)
 
     async def _send_pictures(self) -> None:
-        for name, scene in self._audience.scenes.items():
+        for name, preview in self._audience.previews.items():
             on_the_way = self._on_the_way[name]
-            if len(on_the_way) < _UNSEEN and (picture := scene.picture(self._sent[name])):
+            if len(on_the_way) < _UNSEEN and (picture := preview.picture(self._sent[name])):
                 self._sent[name] = picture.number
                 on_the_way.append(picture.number)
                 await self._send(self._socket.send_bytes(picture.message))
 
     def _levels(self) -> str:
-        scenes = self._audience.scenes
+        previews = self._audience.previews
         streams = {
-            name: {"audio_dbfs": scene.loudness, "speech": scene.stream.meters.levels.speech}
-            for name, scene in scenes.items()
+            name: {"audio_dbfs": preview.loudness, "speech": preview.stream.meters.levels.speech}
+            for name, preview in previews.items()
         }
         return json.dumps({"type": "levels", "streams": streams})
 

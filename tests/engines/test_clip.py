@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from emostream.engines.frontend import grid
-from emostream.engines.frontend.clip import FrameFace, TickTrack, sixteen
+from emostream.engines.frontend.clip import FrameFace, TickTrack, select_clip_frames
 
 # L, and which of its frames the clip holds, written out by hand from the rule in the paper's section III-A.
 RULE = {
@@ -42,12 +42,12 @@ def served(times: list[float], ticks: int) -> list[int | None]:
 
 @pytest.mark.parametrize("length", RULE)
 def test_frame_rule(length):
-    assert sixteen(range(length)) == RULE[length]
+    assert select_clip_frames(range(length)) == RULE[length]
 
 
 def test_frame_rule_needs_a_frame():
     with pytest.raises(ValueError, match="at least one frame"):
-        sixteen([])
+        select_clip_frames([])
 
 
 @pytest.mark.parametrize("fps", GRID)

@@ -12,7 +12,7 @@ from emostream.engines.backends.tensorrt.engine import TensorRTEngine
 from emostream.engines.backends.tensorrt.flavour import Flavour, find_flavour, refuse_gpu
 from emostream.engines.backends.tensorrt.fp16 import to_fp16
 from emostream.engines.backends.tensorrt.numerics import Fp16OnnxRuntimeEngine
-from emostream.engines.backends.tensorrt.plans import Plan
+from emostream.engines.backends.tensorrt.plans import CompiledNetwork
 from emostream.engines.bundle import Bundle
 from emostream.engines.engine import Batch, Embeddings
 from emostream.engines.errors import EngineError
@@ -59,7 +59,9 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[TensorRTEngine]:
     monkeypatch.setattr(
         tensorrt,
         "plans_of",
-        lambda bundle, *_: (Plan(r, to_fp16(bundle.network_file(r)).SerializeToString(), None) for r in NETWORK_ROLES),
+        lambda bundle, *_: (
+            CompiledNetwork(r, to_fp16(bundle.network_file(r)).SerializeToString(), None) for r in NETWORK_ROLES
+        ),
     )
     with TensorRTEngine(BUNDLE, FAKE, largest=4) as engine:
         yield engine
@@ -106,7 +108,7 @@ def test_it_names_its_device_and_precision(fake: TensorRTEngine) -> None:
 
 
 def test_a_plan_that_cannot_be_loaded_is_reported(fake: TensorRTEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorrt, "plans_of", lambda *_: iter([Plan("audio", b"damaged", None)]))
+    monkeypatch.setattr(tensorrt, "plans_of", lambda *_: iter([CompiledNetwork("audio", b"damaged", None)]))
     with (
         pytest.raises(
             EngineError, match=r"tensorrt 11\.0 can't load the audio plan: the plan is damaged; `emostream e"

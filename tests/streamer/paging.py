@@ -19,7 +19,7 @@ from tests.streamer.running import COMMAND
 
 
 @dataclass
-class Served:
+class WorkerStream:
     """A running session: its process, the page's address, and what it has written to standard error."""
 
     process: subprocess.Popen[str]
@@ -48,7 +48,7 @@ class Served:
 
 
 @contextmanager
-def served(*options: object, web: str = "127.0.0.1:0", env: dict[str, str] | None = None) -> Iterator[Served]:
+def served(*options: object, web: str = "127.0.0.1:0", env: dict[str, str] | None = None) -> Iterator[WorkerStream]:
     """Run the command with a live page; it is ended at the end if it still runs."""
     arguments = [*map(str, options), "--web", web, "--publish", "tcp://127.0.0.1:*"]
     process = subprocess.Popen(
@@ -66,7 +66,7 @@ def served(*options: object, web: str = "127.0.0.1:0", env: dict[str, str] | Non
     reading = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
     reading.start()
     try:
-        yield Served(process, url, said)
+        yield WorkerStream(process, url, said)
     finally:
         process.terminate()
         process.wait(10)

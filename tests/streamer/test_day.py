@@ -24,8 +24,8 @@ from emostream.streamer.pipeline import segmenting
 from emostream.streamer.pipeline.clock import LiveClock
 from emostream.streamer.pipeline.meters import Meters
 from emostream.streamer.pipeline.segmenting import Segmenting, SegmentingOptions
-from emostream.streamer.pipeline.stream_queues import Inlets
-from emostream.streamer.queues import Inlet
+from emostream.streamer.pipeline.stream_queues import StreamQueues
+from emostream.streamer.queues import BoundedQueue
 from emostream.streamer.sources.block_ring import RawBlock
 from emostream.streamer.sources.network_stream import ArrivalClock
 from emostream.streamer.sources.timestamps import BlockStamper
@@ -189,16 +189,16 @@ def with_clicks(n: int) -> np.ndarray:
     return block
 
 
-def sound(card: SoundCard, seconds: float, inlet: Inlet) -> Iterator[tuple[float, Callable[[], object]]]:
+def sound(card: SoundCard, seconds: float, queue: BoundedQueue) -> Iterator[tuple[float, Callable[[], object]]]:
     stamper = BlockStamper(SAMPLE_RATE, LATENCY_S)
     raw = None
     for raw in card.raw(seconds, with_clicks):
         for block in stamper.push(raw):
-            yield raw.arrived, lambda block=block: inlet.put(block)
-    yield raw.arrived, inlet.close
+            yield raw.arrived, lambda block=block: queue.put(block)
+    yield raw.arrived, queue.close
 
 
-def pictures(seconds: float, inlet: Inlet, *, own_clock: bool) -> Iterator[tuple[float, Callable[[], object]]]:
+def pictures(seconds: float, queue: BoundedQueue, *, own_clock: bool) -> Iterator[tuple[float, Callable[[], object]]]:
     """Thirty frames a second, of which one in twenty is lost and one in fifty comes twice.
 
     With a clock of its own they have times that run 150 ppm fast, and come over a network.
@@ -217,8 +217,8 @@ def pictures(seconds: float, inlet: Inlet, *, own_clock: bool) -> Iterator[tuple
             if t > last:  # as both kinds of cameras do
                 last = t
                 face = FrameFace(t, (640, 480), (n, 2, 3, 4), CROP, 100.0)  # the box tells which frame it is
-                yield arrived, lambda face=face: inlet.put(face)
-    yield arrived, inlet.close
+                yield arrived, lambda face=face: queue.put(face)
+    yield arrived, queue.close
 
 
 @pytest.mark.fault(
@@ -233,8 +233,8 @@ def test_no_segment_is_lost_or_doubled_and_faces_stay_with_voices(ppm, jitter, o
     now = SimpleNamespace(monotonic=lambda: condition.now, perf_counter=lambda: condition.now)
     monkeypatch.setattr(segmenting, "time", now)
     monkeypatch.setattr("emostream.engines.frontend.voice._detector_class", lambda: Silent)
-    audio: Inlet[AudioBlock] = Inlet("audio", 150, "drop_oldest", condition=condition)
-    faces: Inlet[FrameFace] = Inlet("faces", 128, "drop_oldest", condition=condition)
+    audio: BoundedQueue[AudioBlock] = BoundedQueue("audio", 150, "drop_oldest", condition=condition)
+    faces: BoundedQueue[FrameFace] = BoundedQueue("faces", 128, "drop_oldest", condition=condition)
     placed: list[tuple[float, float]] = []  # of each frame, on the grid and truly
     clicks: set[int] = set()
     push = Segmenter.push_frame
@@ -249,8 +249,8 @@ def test_no_segment_is_lost_or_doubled_and_faces_stay_with_voices(ppm, jitter, o
     monkeypatch.setattr(Segmenter, "push_frame", spy)
     collected = Collected(condition, hear)
     condition.follow(sound(card, seconds, audio), pictures(seconds, faces, own_clock=own_clock))
-    inlets = Inlets(audio, None, faces, condition)
-    Segmenting(inlets, collected, Meters(), SegmentingOptions(None, 0.0, None)).run()
+    queues = StreamQueues(audio, None, faces, condition)
+    Segmenting(queues, collected, Meters(), SegmentingOptions(None, 0.0, None)).run()
 
     assert collected.indices == list(range(len(collected.indices)))
     assert len(collected.indices) == pytest.approx((seconds - 0.655) / 0.3 + 1, abs=2 + seconds / 0.3 * 200e-6)

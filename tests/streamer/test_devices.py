@@ -21,8 +21,8 @@ from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
 from emostream.streamer.devices import hints
-from emostream.streamer.devices.probes import Hearing, Sight, Trial
-from emostream.streamer.devices.report import hearing_line, level_meter, sight_line, thumbnail
+from emostream.streamer.devices.probes import CameraProbe, MicrophoneProbe, Trial
+from emostream.streamer.devices.report import camera_line, level_meter, microphone_line, thumbnail
 from emostream.streamer.sources.base import LiveSource
 from emostream.streamer.terminal.console import light_word, sound_word
 from tests.media_files import write_media
@@ -189,40 +189,40 @@ def test_light_in_words():
     assert [light_word(level) for level in (10, 40, 120, 240)] == ["too dark", "dim", "good", "very bright"]
 
 
-def hear(samples: np.ndarray) -> Hearing:
-    hearing = Hearing()
+def hear(samples: np.ndarray) -> MicrophoneProbe:
+    probe = MicrophoneProbe()
     for n in range(0, samples.size, 320):
-        hearing.put(AudioBlock(n / 16_000, samples[n : n + 320].astype(np.float32)))
-    return hearing
+        probe.put(AudioBlock(n / 16_000, samples[n : n + 320].astype(np.float32)))
+    return probe
 
 
 def test_hearing_in_words():
-    assert hearing_line(hear(np.zeros(16_000))).startswith("muted: it gives digital silence; is it muted")
+    assert microphone_line(hear(np.zeros(16_000))).startswith("muted: it gives digital silence; is it muted")
     noise = np.random.default_rng(1).standard_normal(16_000)
-    assert hearing_line(hear(0.03 * noise)).startswith("-30 dB of full scale: sound; speak while")
-    assert hearing_line(hear(1e-3 * noise)).startswith("-60 dB of full scale: silence; speak while")
+    assert microphone_line(hear(0.03 * noise)).startswith("-30 dB of full scale: sound; speak while")
+    assert microphone_line(hear(1e-3 * noise)).startswith("-60 dB of full scale: silence; speak while")
     loud_then_soft = hear(np.concatenate((0.3 * noise, 0.003 * noise)))
     assert loud_then_soft.level_now == pytest.approx(-50.5, abs=1.0)
     assert loud_then_soft.level == pytest.approx(-13.5, abs=1.0)
 
 
-def see(image: np.ndarray, *, fps: float = 30.0) -> Sight:
+def see(image: np.ndarray, *, fps: float = 30.0) -> CameraProbe:
     times = [100.0 + n / fps for n in range(4)]
-    sight = Sight(iter(times).__next__)
+    probe = CameraProbe(iter(times).__next__)
     for t in times:
-        sight.put(VideoFrame(t, image))
-        sight.look()
-    return sight
+        probe.put(VideoFrame(t, image))
+        probe.look()
+    return probe
 
 
 def test_sight_in_words():
     dark, wall = np.full((240, 320, 3), 5, np.uint8), np.full((240, 320, 3), 120, np.uint8)
-    assert "brightness 5 of 255: too dark; no face found; light your face from the front" in sight_line(see(dark))
-    assert sight_line(see(wall)).startswith(
+    assert "brightness 5 of 255: too dark; no face found; light your face from the front" in camera_line(see(dark))
+    assert camera_line(see(wall)).startswith(
         "320 x 240, 30 pictures a second; brightness 120 of 255: good; no face found: "
     )
-    assert re.search(r"good; a face, \d+ pixels wide$", sight_line(see(portrait())))
-    assert sight_line(see(portrait(), fps=5.0)).endswith("fewer pictures where there is little light")
+    assert re.search(r"good; a face, \d+ pixels wide$", camera_line(see(portrait())))
+    assert camera_line(see(portrait(), fps=5.0)).endswith("fewer pictures where there is little light")
 
 
 class Stuck(LiveSource):
@@ -239,7 +239,7 @@ class Stuck(LiveSource):
         if self.where == "crash":
             raise RuntimeError("the driver is broken")
 
-    def run(self, outlets, playback) -> None:
+    def run(self, sinks, playback) -> None:
         if self.where == "lost":
             raise SourceError("camera 5 was lost: it gives no more frames")
         self._free.wait(60)
@@ -247,7 +247,7 @@ class Stuck(LiveSource):
     def close(self) -> None:
         """Nothing to free."""
 
-    def again(self):
+    def reopen(self):
         raise NotImplementedError
 
     def abandon(self) -> None:
@@ -269,7 +269,7 @@ def test_a_device_that_is_stuck_holds_nobody(monkeypatch, where, failure):
     monkeypatch.setattr("emostream.streamer.devices.probes._FIRST_S", 0.2)
     monkeypatch.setattr("emostream.streamer.devices.probes._CLOSE_S", 0.1)
     source = Stuck(where)
-    trial = Trial(source, Sight())
+    trial = Trial(source, CameraProbe())
     trial.start()
     until = time.monotonic() + 10
     while trial.running(1.0):

@@ -12,8 +12,8 @@ import pytest
 from emostream.engines.errors import SourceError
 from emostream.engines.media.video import VideoFrame
 from emostream.engines.settings import SAMPLE_RATE
-from emostream.streamer.queues import Inlet
-from emostream.streamer.sources.base import Outlets, Playback
+from emostream.streamer.queues import BoundedQueue
+from emostream.streamer.sources.base import Playback, Sinks
 from emostream.streamer.sources.block_ring import RawBlock
 from emostream.streamer.sources.camera import Camera
 from emostream.streamer.sources.network_stream import ArrivalClock, NetworkStream
@@ -52,13 +52,13 @@ def playback(stop: threading.Event) -> Playback:
 
 def test_the_network_stream_stamps_by_arrival(mjpeg_server):
     mjpeg_server.fps = 10.0
-    inlet: Inlet[VideoFrame] = Inlet("frames", 100, "drop_oldest")
+    queue: BoundedQueue[VideoFrame] = BoundedQueue("frames", 100, "drop_oldest")
     source = NetworkStream(mjpeg_server.url)
     source.open()
     stop = threading.Event()
-    thread = threading.Thread(target=source.run, args=(Outlets(None, inlet), playback(stop)), daemon=True)
+    thread = threading.Thread(target=source.run, args=(Sinks(None, queue), playback(stop)), daemon=True)
     thread.start()
-    frames = [inlet.get() for _ in range(25)]
+    frames = [queue.get() for _ in range(25)]
     stop.set()
     thread.join(5)
     steps = np.diff([frame.t for frame in frames[10:]])
@@ -76,13 +76,13 @@ def test_arrival_clock():
 
 def test_the_camera_reader_gives_frames_and_says_when_they_end(tmp_path):
     file = write_media(tmp_path / "cam.mkv", seconds=1.0)
-    inlet: Inlet[VideoFrame] = Inlet("frames", 100, "drop_oldest")
+    queue: BoundedQueue[VideoFrame] = BoundedQueue("frames", 100, "drop_oldest")
     camera = Camera(str(file))  # OpenCV reads a file through the same calls as a device
     camera.open()
     with pytest.raises(SourceError, match="was lost: it gives no more frames"):
-        camera.run(Outlets(None, inlet), playback(threading.Event()))
-    assert len(inlet) == 25  # the first one told that the camera works, and four may be stale
-    first = inlet.pop()
+        camera.run(Sinks(None, queue), playback(threading.Event()))
+    assert len(queue) == 25  # the first one told that the camera works, and four may be stale
+    first = queue.pop()
     assert first.image.shape == (240, 320, 3)
     assert abs(first.t - time.monotonic()) < 5
 

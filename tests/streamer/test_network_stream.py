@@ -19,9 +19,9 @@ from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
 from emostream.streamer.config import StreamConfig
-from emostream.streamer.queues import Inlet
-from emostream.streamer.sources.base import Outlets, Playback
-from emostream.streamer.sources.browser import Doorway
+from emostream.streamer.queues import BoundedQueue
+from emostream.streamer.sources.base import Playback, Sinks
+from emostream.streamer.sources.browser import BrowserSlot
 from emostream.streamer.sources.choose import open_sources
 from emostream.streamer.sources.network_stream import ArrivalClock, NetworkStream
 from emostream.streamer.sources.timestamps import RunningMinimum
@@ -95,12 +95,12 @@ def test_timestamps_that_step_back_begin_afresh():
 def test_a_damaged_picture_does_not_end_a_stream(mjpeg_server, caplog):
     mjpeg_server.fps, mjpeg_server.frames = 200.0, 150
     mjpeg_server.damaged = range(90, 110, 4)
-    inlet: Inlet[VideoFrame] = Inlet("frames", 200, "drop_oldest")
+    queue: BoundedQueue[VideoFrame] = BoundedQueue("frames", 200, "drop_oldest")
     source = NetworkStream(mjpeg_server.url)
     source.open()
     with caplog.at_level(logging.WARNING, "emostream"), pytest.raises(SourceError, match="the server ended it"):
-        source.run(Outlets(None, inlet), playback())
-    assert len(inlet) == 145
+        source.run(Sinks(None, queue), playback())
+    assert len(queue) == 145
     assert sum("damaged video, going on" in record.message for record in caplog.records) == 1
 
 
@@ -110,17 +110,17 @@ def test_a_stream_of_damage_is_given_up(mjpeg_server):
     source = NetworkStream(mjpeg_server.url)
     source.open()
     with pytest.raises(SourceError, match=r"cam\.mjpg was lost: it is too damaged to go on"):
-        source.run(Outlets(None, Inlet("frames", 400, "drop_oldest")), playback())
+        source.run(Sinks(None, BoundedQueue("frames", 400, "drop_oldest")), playback())
 
 
 def test_a_stream_that_is_stopped_is_not_lost(mjpeg_server):
     stop = threading.Event()
-    inlet: Inlet[VideoFrame] = Inlet("frames", 10, "drop_oldest")
+    queue: BoundedQueue[VideoFrame] = BoundedQueue("frames", 10, "drop_oldest")
     source = NetworkStream(mjpeg_server.url)
     source.open()
     threading.Timer(0.3, stop.set).start()
-    source.run(Outlets(None, inlet), playback(stop))
-    assert len(inlet) > 0
+    source.run(Sinks(None, queue), playback(stop))
+    assert len(queue) > 0
 
 
 def serve_once(feed: Callable[[socket.socket], None]) -> str:
@@ -155,10 +155,10 @@ def serve_pictures(count: int, gone: threading.Event) -> str:
 
 def test_a_camera_that_serves_one_client_once():
     config = StreamConfig(camera=serve_pictures(40, threading.Event()), mic="none")
-    (chosen,) = open_sources(config, Doorway(), fast=False)
-    frames: Inlet[VideoFrame] = Inlet("frames", 100, "drop_oldest")
+    (chosen,) = open_sources(config, BrowserSlot(), fast=False)
+    frames: BoundedQueue[VideoFrame] = BoundedQueue("frames", 100, "drop_oldest")
     with pytest.raises(SourceError, match="was lost: the server ended it"):
-        chosen.source.run(Outlets(None, frames), playback())
+        chosen.source.run(Sinks(None, frames), playback())
     assert len(frames) == 40
     chosen.source.close()
 
@@ -167,7 +167,7 @@ def test_a_camera_is_let_go_where_another_source_is_refused(tmp_path: Path):
     gone = threading.Event()
     config = StreamConfig(camera=serve_pictures(10_000, gone), mic=str(tmp_path / "none.wav"))
     with pytest.raises(SourceError, match=r"none\.wav does not exist"):
-        open_sources(config, Doorway(), fast=False)
+        open_sources(config, BrowserSlot(), fast=False)
     assert gone.wait(5.0)
 
 
@@ -175,12 +175,12 @@ def test_a_burst_of_both_tracks_gives_rising_times(tmp_path: Path):
     """All of the file comes at once, so nearly all of it is past: nothing may lie in the future, or turn back."""
     sound = np.zeros(16_000 * 3, np.float32)
     data = write_media(tmp_path / "both.mkv", sound=sound, seconds=3.0).read_bytes()
-    audio: Inlet[AudioBlock] = Inlet("audio", 1000, "drop_oldest")
-    video: Inlet[VideoFrame] = Inlet("frames", 1000, "drop_oldest")
+    audio: BoundedQueue[AudioBlock] = BoundedQueue("audio", 1000, "drop_oldest")
+    video: BoundedQueue[VideoFrame] = BoundedQueue("frames", 1000, "drop_oldest")
     source = NetworkStream(serve_once(lambda client: client.sendall(data)))
     source.open()
     with pytest.raises(SourceError, match="was lost: the server ended it"):
-        source.run(Outlets(audio, video), playback())
+        source.run(Sinks(audio, video), playback())
     blocks = [audio.pop() for _ in range(len(audio))]
     frames = [video.pop() for _ in range(len(video))]
     assert blocks

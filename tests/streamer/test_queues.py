@@ -10,34 +10,34 @@ import pytest
 from emostream.engines.frontend.segmenter import Segment
 from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
 from emostream.streamer.protocol.events import Dropped
-from emostream.streamer.queues import Inlet
+from emostream.streamer.queues import BoundedQueue
 from emostream.streamer.threads import OwnedThread
 
 
 def test_drop_oldest_counts_and_marks():
     dropped = []
-    inlet = Inlet("x", 3, "drop_oldest", on_drop=dropped.append, mark_loss=lambda item: -item)
+    queue = BoundedQueue("x", 3, "drop_oldest", on_drop=dropped.append, mark_loss=lambda item: -item)
     for n in range(1, 6):
-        assert inlet.put(n)
+        assert queue.put(n)
     assert dropped == [1, -2]
-    assert [inlet.pop() for _ in range(4)] == [-3, 4, 5, None]
+    assert [queue.pop() for _ in range(4)] == [-3, 4, 5, None]
 
 
 def test_block_waits_and_loses_nothing():
-    inlet = Inlet("x", 2, "block")
-    sender = threading.Thread(target=lambda: [inlet.put(n) for n in range(100)] + [inlet.close(end=1.5)])
+    queue = BoundedQueue("x", 2, "block")
+    sender = threading.Thread(target=lambda: [queue.put(n) for n in range(100)] + [queue.close(end=1.5)])
     sender.start()
     got = []
-    while (item := inlet.get()) is not None:
+    while (item := queue.get()) is not None:
         got.append(item)
-        assert len(inlet) <= 2
+        assert len(queue) <= 2
     sender.join(5)
     assert got == list(range(100))
-    assert (inlet.ended, inlet.end) == (True, 1.5)
+    assert (queue.ended, queue.end) == (True, 1.5)
 
 
 def test_closing_frees_a_waiting_sender_and_receiver():
-    full, empty = Inlet("full", 1, "block"), Inlet("empty", 1, "block")
+    full, empty = BoundedQueue("full", 1, "block"), BoundedQueue("empty", 1, "block")
     full.put(0)
     results = []
     threads = [
@@ -119,8 +119,8 @@ def test_a_thread_hands_over_its_exception(caplog):
 
 @pytest.mark.parametrize("policy", ["block", "drop_oldest"])
 def test_nothing_enters_a_closed_inlet(policy):
-    inlet = Inlet("x", 2, policy)
-    inlet.put(1)
-    inlet.close()
-    assert not inlet.put(2)
-    assert (inlet.get(), inlet.get()) == (1, None)
+    queue = BoundedQueue("x", 2, policy)
+    queue.put(1)
+    queue.close()
+    assert not queue.put(2)
+    assert (queue.get(), queue.get()) == (1, None)

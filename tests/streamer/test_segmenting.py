@@ -8,15 +8,15 @@ import time
 import numpy as np
 import pytest
 
-from emostream.engines.frontend.clip import FrameFace, TickTrack, sixteen
+from emostream.engines.frontend.clip import FrameFace, TickTrack, select_clip_frames
 from emostream.engines.frontend.grid import segment_count
 from emostream.engines.media.audio import AudioBlock
 from emostream.streamer.pipeline.clock import RecordedClock
 from emostream.streamer.pipeline.meters import Meters
 from emostream.streamer.pipeline.segment_queue import SegmentQueue
 from emostream.streamer.pipeline.segmenting import Segmenting, SegmentingOptions
-from emostream.streamer.pipeline.stream_queues import Inlets
-from emostream.streamer.queues import Inlet
+from emostream.streamer.pipeline.stream_queues import StreamQueues
+from emostream.streamer.queues import BoundedQueue
 
 
 def face(t: float, n: int) -> FrameFace:
@@ -25,13 +25,15 @@ def face(t: float, n: int) -> FrameFace:
 
 def recorded(faces: list[FrameFace], end: float) -> list:
     condition = threading.Condition()
-    inlet: Inlet[FrameFace] = Inlet("faces", 1000, "block", condition=condition)
+    queue: BoundedQueue[FrameFace] = BoundedQueue("faces", 1000, "block", condition=condition)
     for each in faces:
-        inlet.put(each)
-    inlet.close(end=end)
+        queue.put(each)
+    queue.close(end=end)
     segments = SegmentQueue(1000, None)
     clock = RecordedClock(0.0, 0.0, 0.0, fast=True)
-    Segmenting(Inlets(None, None, inlet, condition), segments, Meters(), SegmentingOptions(clock, 0.0, None)).run()
+    Segmenting(
+        StreamQueues(None, None, queue, condition), segments, Meters(), SegmentingOptions(clock, 0.0, None)
+    ).run()
     return [timed.segment for timed in iter(segments.pop, None)]
 
 
@@ -47,23 +49,23 @@ def test_clips_hold_the_nearest_frames_at_any_rate(fps):
     ticks.decide_until(9 * len(segments) + 20)
     for segment in segments:
         served = [f for f in ticks.span(9 * segment.index, 9 * segment.index + 20) if f is not None]
-        expected = [int(f.crop[0, 0, 0]) for f in sixteen(served)]
+        expected = [int(f.crop[0, 0, 0]) for f in select_clip_frames(served)]
         assert [int(image[0, 0, 0]) for image in segment.clip] == expected
 
 
 def test_a_live_block_far_ahead_waits_for_the_grid():
     """After a pause of the process, one block may be stamped many seconds later than the one before."""
     condition = threading.Condition()
-    inlet: Inlet[AudioBlock] = Inlet("audio", 1000, "drop_oldest", condition=condition)
+    queue: BoundedQueue[AudioBlock] = BoundedQueue("audio", 1000, "drop_oldest", condition=condition)
     now = time.monotonic()
     begun = now - 60.0
     for n in range(20):
-        inlet.put(AudioBlock(begun + 0.02 * n, np.zeros(320, np.float32)))
-    inlet.put(AudioBlock(now - 0.02, np.zeros(320, np.float32), lost=True))
+        queue.put(AudioBlock(begun + 0.02 * n, np.zeros(320, np.float32)))
+    queue.put(AudioBlock(now - 0.02, np.zeros(320, np.float32), lost=True))
     segments = SegmentQueue(1000, 1.0)
     options = SegmentingOptions(None, 0.0, 59.0)
     thread = threading.Thread(
-        target=Segmenting(Inlets(inlet, None, None, condition), segments, Meters(), options).run, daemon=True
+        target=Segmenting(StreamQueues(queue, None, None, condition), segments, Meters(), options).run, daemon=True
     )
     thread.start()
     thread.join(20)

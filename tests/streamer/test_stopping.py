@@ -87,8 +87,8 @@ BLOCKING = {
     "the engine that loads": "import emostream.engines.backends.openvino.engine as m; m.OpenVinoEngine.load = block",
     "the engine that runs": "import emostream.engines.backends.openvino.engine as m; m.OpenVinoEngine.embed = block",
     "the sources that open": "import emostream.streamer.pipeline.stream as m; m.open_sources = block",
-    "the source that reads": "from emostream.streamer.sources.file import Recording as R; R.run = block",
-    "the source that closes": "from emostream.streamer.sources.file import Recording as R; R.close = block",
+    "the source that reads": "from emostream.streamer.sources.file import FileSource as R; R.run = block",
+    "the source that closes": "from emostream.streamer.sources.file import FileSource as R; R.close = block",
 }
 
 

@@ -20,7 +20,7 @@ from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.settings import CLIP_FRAMES, CROP_HEIGHT, CROP_WIDTH, MEL_BANDS, MEL_FRAMES
 from emostream.streamer.pipeline.meters import Meters
 from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
-from emostream.streamer.pipeline.worker import Served, Worker
+from emostream.streamer.pipeline.worker import Worker, WorkerStream
 from emostream.streamer.protocol.events import Dropped, EmotionEvent, UtteranceEvent, decode
 from emostream.streamer.publishing.channel import Channel
 from tests.streamer.running import demo_clip
@@ -87,7 +87,7 @@ class Run:
             return True
 
         queue = SegmentQueue(100, None, condition=condition)
-        return Served(queue, Channel("desk", "0" * 32, 0.0, put), Meters())
+        return WorkerStream(queue, Channel("desk", "0" * 32, 0.0, put), Meters())
 
     @property
     def kinds(self):

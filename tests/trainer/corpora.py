@@ -19,7 +19,7 @@ from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.segments.store import SegmentStore
 from emostream.trainer.training.compute import Compute
 from emostream.trainer.training.recipe import Recipe, Schedule
-from emostream.trainer.training.stages import Plan
+from emostream.trainer.training.stages import TrainingPlan
 
 LABELS = ("anger", "joy", "sadness")
 SUBJECTS = ("ann", "bob", "cid", "dot", "eve")
@@ -50,7 +50,7 @@ CPU = Compute("cpu", "32-true")
 _CROPS = 4  # different ones in a segment, each for four frames of its clip
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> TrainingPlan:
     """How the tiny model is trained."""
     values: dict[str, Any] = {
         "preset": TINY,
@@ -62,7 +62,7 @@ def plan(**changes: Any) -> Plan:
         "seed": 3,
         "compute": CPU,
     }
-    return Plan(**values | changes)
+    return TrainingPlan(**values | changes)
 
 
 @dataclass(frozen=True, order=True)

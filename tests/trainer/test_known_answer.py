@@ -21,7 +21,7 @@ from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.segments.prepare import prepare, store_of
 from emostream.trainer.training.compute import Compute
 from emostream.trainer.training.recipe import RECIPES
-from emostream.trainer.training.stages import Plan
+from emostream.trainer.training.stages import TrainingPlan
 
 SMALL = replace(
     COMPACT,
@@ -39,7 +39,7 @@ def test_fused_beats_voice_and_face_on_strangers(tmp_path):
     )
     prepared = prepare(read_dataset("rml", tmp_path / "rml", ReadOptions()), tmp_path / "cache", jobs=2)
     corpus = Corpus.of(prepared, store_of(tmp_path / "cache", None))
-    plan = Plan(
+    plan = TrainingPlan(
         preset=SMALL,
         recipe=RECIPES["scratch"].with_epochs(24),
         audio_weights=None,

@@ -16,7 +16,7 @@ import numpy as np
 
 from emostream.engines.errors import ConfigError, PublishError
 from emostream.trainer.actors.clip import Line, write_clip
-from emostream.trainer.actors.layouts import LAYOUTS, Plan, Turn
+from emostream.trainer.actors.layouts import LAYOUTS, DataSetPlan, Turn
 from emostream.trainer.processes import each_in_processes
 
 __all__ = ["write_dataset"]
@@ -126,7 +126,7 @@ def _begin(root: Path, arguments: dict[str, object]) -> None:
     _write_whole(root / _NOTE, json.dumps(arguments).encode())
 
 
-def _prepare_folders(root: Path, plan: Plan) -> list[Turn]:
+def _prepare_folders(root: Path, plan: DataSetPlan) -> list[Turn]:
     """Make the folders with their strays; return the turns whose files are missing."""
     for folder in sorted({(root / turn.name).parent for turn in plan.turns}):
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from emostream.trainer.datasets.base import PAPER_LABELS
 from emostream.trainer.datasets.baum1s_sheet import EMOTIONS
 
-__all__ = ["LAYOUTS", "Plan", "Turn"]
+__all__ = ["LAYOUTS", "DataSetPlan", "Turn"]
 
 _WORDS = {"joy": "happiness"}  # where the owners have another word
 _EXTRA_CODES = (9, 2, 12)  # of BAUM-1s's other emotions: neutral, boredom, thinking
@@ -34,7 +34,7 @@ class Turn:
 
 
 @dataclass
-class Plan:
+class DataSetPlan:
     """The files of a data set.
 
     Attributes:
@@ -48,9 +48,9 @@ class Plan:
     tables: dict[str, str] = field(default_factory=dict)
 
 
-def _rml(subjects: int, takes: int) -> Plan:
+def _rml(subjects: int, takes: int) -> DataSetPlan:
     """Two parts as they are downloaded; every third speaker speaks two languages, each in a folder of its own."""
-    plan = Plan(strays=["rml-1/s1/Thumbs.db"])
+    plan = DataSetPlan(strays=["rml-1/s1/Thumbs.db"])
     for subject in range(1, subjects + 1):
         speaker = f"{'rml-1' if subject <= 5 else 'rml-2'}/s{subject}"
         for number, emotion, n in _every_take(takes):
@@ -59,9 +59,9 @@ def _rml(subjects: int, takes: int) -> Plan:
     return plan
 
 
-def _enterface05(subjects: int, takes: int) -> Plan:
+def _enterface05(subjects: int, takes: int) -> DataSetPlan:
     """Folders tell the truth and file names don't; subject 6's emotions aren't cut into sentences."""
-    plan = Plan(strays=["subject 1/anger/sentence 1/Thumbs.db"])
+    plan = DataSetPlan(strays=["subject 1/anger/sentence 1/Thumbs.db"])
     for subject in range(1, subjects + 1):
         number_of_folder = subject if subject < 6 else subject + 1
         prefix = {3: "s_3", 11: "s12"}.get(number_of_folder, f"s{number_of_folder}")
@@ -77,9 +77,9 @@ def _enterface05(subjects: int, takes: int) -> Plan:
     return plan
 
 
-def _baum1s(subjects: int, takes: int) -> Plan:
+def _baum1s(subjects: int, takes: int) -> DataSetPlan:
     """A sheet names the emotions; each person has a clip of another emotion too."""
-    plan = Plan()
+    plan = DataSetPlan()
     codes = {emotion: code for code, emotion in EMOTIONS.items()}
     rows = ["Row,Subject,Gender,Clip Name,Emotion,Emotion Code"]
     for subject in range(1, subjects + 1):
@@ -94,8 +94,8 @@ def _baum1s(subjects: int, takes: int) -> Plan:
     return plan
 
 
-def _csv(subjects: int, takes: int) -> Plan:
-    plan = Plan()
+def _csv(subjects: int, takes: int) -> DataSetPlan:
+    plan = DataSetPlan()
     rows = ["path,subject,label"]
     for subject in range(1, subjects + 1):
         for number, emotion, n in _every_take(takes):
@@ -116,7 +116,7 @@ def _word(emotion: str) -> str:
     return _WORDS.get(emotion, emotion)
 
 
-LAYOUTS: dict[str, Callable[[int, int], Plan]] = {
+LAYOUTS: dict[str, Callable[[int, int], DataSetPlan]] = {
     "rml": _rml,
     "enterface05": _enterface05,
     "baum1s": _baum1s,

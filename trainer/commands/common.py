@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emostream.trainer.segments.corpus import Corpus
     from emostream.trainer.segments.prepare import PreparedSet
     from emostream.trainer.training.compute import Compute
-    from emostream.trainer.training.stages import Plan
+    from emostream.trainer.training.stages import TrainingPlan
 
 __all__ = [
     "Data",
@@ -191,7 +191,7 @@ def plan_of(
     seed: int,
     precision: str,
     console: Console,
-) -> Plan:
+) -> TrainingPlan:
     """How to train, from the options; prints what the networks take from files of initial weights.
 
     Raises:
@@ -199,14 +199,14 @@ def plan_of(
     """
     from emostream.trainer.training.compute import Compute
     from emostream.trainer.training.recipe import RECIPES
-    from emostream.trainer.training.stages import Plan
+    from emostream.trainer.training.stages import TrainingPlan
 
     chosen = RECIPES[_one_of("recipe", recipe, tuple(RECIPES))]
     chosen = chosen.with_epochs(epochs) if epochs else chosen
     chosen = chosen.with_frozen_convolutions() if freeze_conv else chosen
     order: dict[str, bool | None] = {"auto": None, "bgr": True, "rgb": False}
     which: Literal["all", "voiced"] = "all" if _one_of("segments", segments, ("all", "voiced")) == "all" else "voiced"
-    plan = Plan(
+    plan = TrainingPlan(
         preset=PRESETS[_one_of("preset", preset, tuple(PRESETS))],
         recipe=chosen,
         audio_weights=audio_weights,

@@ -26,7 +26,7 @@ from emostream.trainer.protocol.pooled import Pooled, pool
 from emostream.trainer.segments.corpus import Corpus
 from emostream.trainer.segments.store import SHORT_WINDOW
 from emostream.trainer.training.compute import limit_threads, writing
-from emostream.trainer.training.stages import FusionVariant, Pairs, Plan, Stages
+from emostream.trainer.training.stages import FusionVariant, Pairs, Stages, TrainingPlan
 
 __all__ = ["FoldJob", "finished", "run_fold"]
 
@@ -49,7 +49,7 @@ class FoldJob:
 
     corpus: Corpus
     fold: Fold
-    plan: Plan
+    plan: TrainingPlan
     place: Path
     threads: int
     keep: bool

@@ -20,7 +20,7 @@ from emostream.trainer.protocol.folds import Fold
 from emostream.trainer.reports.preparation import Preparation
 from emostream.trainer.segments.prepare import PreparedSet
 from emostream.trainer.training.recipe import RECIPES, Recipe
-from emostream.trainer.training.stages import Plan
+from emostream.trainer.training.stages import TrainingPlan
 
 __all__ = ["FoldFacts", "RunFacts", "Training", "WeightFile", "machine_name"]
 
@@ -72,7 +72,7 @@ class Training:
     precision: str
 
     @classmethod
-    def of(cls, plan: Plan) -> Training:
+    def of(cls, plan: TrainingPlan) -> Training:
         """Describe a plan.
 
         Raises:
@@ -178,7 +178,7 @@ class RunFacts:
     def of(
         cls,
         prepared: PreparedSet,
-        plan: Plan,
+        plan: TrainingPlan,
         every_fold: Sequence[Fold],
         places: Mapping[str, Path],
         *,

@@ -20,8 +20,8 @@ from emostream.trainer.networks.graphs import Graph, StillGraph, VideoGraph
 from emostream.trainer.networks.inflate import he_weights
 from emostream.trainer.networks.presets import VideoShape
 from emostream.trainer.networks.weights import take_video_weights
+from emostream.trainer.starter.cached import cached
 from emostream.trainer.starter.faces import Faces, Split
-from emostream.trainer.starter.kept import kept
 from emostream.trainer.starter.recipe import LABELS, StarterRecipe
 from emostream.trainer.stills.examples import StillClips, StillCrops
 from emostream.trainer.training.compute import Compute, writing
@@ -127,7 +127,7 @@ class FaceTraining:
         """One of `FACE_SETS`: the finished network's embeddings of a set of faces; made once, then kept."""
         own = self.recipe.known_faces if name == "known" else None
         identity = f"{self._identity('clips', self.recipe.clips)} {own}"
-        return kept(self.place / f"{name}.npz", identity, lambda: {"array": self._made(name)})["array"]
+        return cached(self.place / f"{name}.npz", identity, lambda: {"array": self._made(name)})["array"]
 
     def _made(self, name: str) -> npt.NDArray[Any]:
         public, private = self.faces.public, self.faces.private

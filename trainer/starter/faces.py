@@ -12,7 +12,7 @@ from emostream.engines.archive import sha256_of
 from emostream.engines.errors import DataError
 from emostream.trainer.datasets.fer2013 import StillFaces, find_still_faces, read_still_faces
 from emostream.trainer.processes import usable_cores
-from emostream.trainer.starter.kept import kept
+from emostream.trainer.starter.cached import cached
 from emostream.trainer.starter.recipe import LABELS
 from emostream.trainer.stills.copies import copies_among
 from emostream.trainer.stills.pictures import Picture, find_eyes
@@ -93,7 +93,7 @@ def read_faces(path: Path, place: Path) -> Faces:
         DataError: see `check_faces`.
     """
     found, digest = check_faces(path), sha256_of(find_still_faces(path))
-    made = kept(place / "faces.npz", f"eyes and copies of {digest}", lambda: _looked_at(found))
+    made = cached(place / "faces.npz", f"eyes and copies of {digest}", lambda: _looked_at(found))
     pictures = [
         Picture(image, ((lx, ly), (rx, ry)), bool(seen))
         for image, (lx, ly, rx, ry), seen in zip(found.images, made["points"].tolist(), made["seen"], strict=True)

@@ -16,10 +16,10 @@ from emostream.trainer.heads.svm import SVM, train_svm
 from emostream.trainer.networks.graphs import Graph
 from emostream.trainer.networks.presets import Preset
 from emostream.trainer.protocol.folds import Fold
+from emostream.trainer.starter.cached import cached
 from emostream.trainer.starter.face_model import FaceEmbeddings, FaceTraining
 from emostream.trainer.starter.faces import Faces, read_faces
 from emostream.trainer.starter.fusion import joint_prefixes, train_fusion
-from emostream.trainer.starter.kept import kept
 from emostream.trainer.starter.pairs import (
     FacePool,
     as_strangers,
@@ -32,7 +32,7 @@ from emostream.trainer.starter.recipe import LABELS, StarterRecipe
 from emostream.trainer.starter.voices import Voices
 from emostream.trainer.training.compute import Compute, limit_threads
 from emostream.trainer.training.embedding import Embedded
-from emostream.trainer.training.stages import Plan, Stages
+from emostream.trainer.training.stages import Stages, TrainingPlan
 
 __all__ = ["EVERYONE", "FACES", "Fused", "StarterJob", "embed_faces", "face_training", "fused", "learn", "strangers"]
 
@@ -73,7 +73,7 @@ class StarterJob:
 
     def stages(self, part: Fold) -> Stages:
         """The training of one model of voices."""
-        plan = Plan(
+        plan = TrainingPlan(
             preset=self.preset,
             recipe=self.recipe.as_recipe,
             audio_weights=None,
@@ -181,7 +181,7 @@ def strangers(job: StarterJob, part: Fold) -> tuple[Fold, Arrays]:
     _, faces = training.embeddings()
     voices = job.voices.corpus.identity(np.ones(len(job.voices.calm), bool))
     settings = (part, job.seed, job.recipe, job.preset, job.compute.precision, read.sha256, voices)
-    return part, kept(
+    return part, cached(
         job.place / part.name / "strangers.npz", repr(settings), lambda: _strangers(job, part, read, faces)
     )
 

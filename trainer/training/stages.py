@@ -45,13 +45,13 @@ from emostream.trainer.training.loop import load_trained, train
 from emostream.trainer.training.recipe import Recipe
 from emostream.trainer.training.statistics import fit_audio_statistics, fit_video_statistics
 
-__all__ = ["FusionVariant", "Pairs", "Plan", "Stages"]
+__all__ = ["FusionVariant", "Pairs", "Stages", "TrainingPlan"]
 
 Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How a model is trained.
 
     Attributes:
@@ -124,7 +124,12 @@ class Stages:
     """
 
     def __init__(
-        self, corpus: Corpus, trained: Bools, plan: Plan, place: Path, finish: Callable[[Graph], Graph] | None = None
+        self,
+        corpus: Corpus,
+        trained: Bools,
+        plan: TrainingPlan,
+        place: Path,
+        finish: Callable[[Graph], Graph] | None = None,
     ) -> None:
         """Train on the recordings `trained`, bool [R], into the folder `place`.
 

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from emostream.engines.frontend.clip import FrameFace, sixteen
+from emostream.engines.frontend.clip import FrameFace, select_clip_frames
 from emostream.engines.frontend.detectors import ViolaJones
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
@@ -22,7 +22,7 @@ _SEGMENT_S = SEGMENT_SAMPLES / SAMPLE_RATE
 def draw_clip() -> Figure:
     """One segment of an invented person: every frame of it, and the faces of the clip."""
     seen = _faces()
-    kept = sixteen(seen)
+    kept = select_clip_frames(seen)
     figure = plt.figure(figsize=(8.4, 3.1), layout="constrained")
     above, below = np.asarray(figure.subfigures(2, 1, height_ratios=(1, 1.5)))
     axes = above.subplots()

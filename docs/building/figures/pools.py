@@ -13,7 +13,7 @@ from emostream.engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES
 from emostream.engines.heads import HEAD_NAMES, HeadName
 from emostream.engines.pooling import Features, Pools
 from emostream.engines.settings import SAMPLE_RATE
-from emostream.streamer.pipeline.interpreter import UtteranceTracker
+from emostream.streamer.pipeline.event_builder import UtteranceTracker
 
 __all__ = ["draw_pools"]
 

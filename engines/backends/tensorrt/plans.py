@@ -15,7 +15,7 @@ from emostream.engines.backends.tensorrt.plan_cache import PlanCache, PlanKey
 from emostream.engines.bundle import Bundle
 from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 
-__all__ = ["Plan", "Target", "Watch", "plans_of"]
+__all__ = ["CompiledNetwork", "Target", "Watch", "plans_of"]
 
 _log = logging.getLogger("emostream")
 
@@ -65,7 +65,7 @@ class Target:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class CompiledNetwork:
     """A compiled network.
 
     Attributes:
@@ -79,7 +79,7 @@ class Plan:
     built_s: float | None
 
 
-def plans_of(bundle: Bundle, target: Target, cache: PlanCache, watch: Watch | None = None) -> Iterator[Plan]:
+def plans_of(bundle: Bundle, target: Target, cache: PlanCache, watch: Watch | None = None) -> Iterator[CompiledNetwork]:
     """The plan of each network, one after the other. The log says which are built, and why.
 
     Raises:
@@ -89,7 +89,7 @@ def plans_of(bundle: Bundle, target: Target, cache: PlanCache, watch: Watch | No
         key = target.key(bundle.manifest.files[bundle.manifest.networks[role].file])
         plan, reason = cache.find(key)
         if plan is not None:
-            yield Plan(role, plan, None)
+            yield CompiledNetwork(role, plan, None)
             continue
         _log.info("building the %s plan for GPU %s with %s %s: %s", role, key.gpu, key.flavour, key.version, reason)
         begun = time.monotonic()
@@ -98,7 +98,7 @@ def plans_of(bundle: Bundle, target: Target, cache: PlanCache, watch: Watch | No
             cache.store(key, built, bundle=bundle.manifest.name, role=role)
         except OSError as error:
             _log.warning("the %s plan can't be kept in %s: %s", role, cache.folder, error.strerror)
-        yield Plan(role, built, time.monotonic() - begun)
+        yield CompiledNetwork(role, built, time.monotonic() - begun)
 
 
 def _build(bundle: Bundle, role: NetworkRole, target: Target, watch: Watch | None) -> bytes:

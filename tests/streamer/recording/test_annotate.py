@@ -25,7 +25,7 @@ from emostream.streamer.annotate.eaf import eaf_of
 from emostream.streamer.annotate.run import annotate
 from emostream.streamer.annotate.video import recognise_faces
 from emostream.streamer.annotate.vtt import vtt_lines
-from emostream.streamer.eventlog.timeline import TimelineBuilder, caption, cell
+from emostream.streamer.eventlog.timeline import TimelineBuilder, caption, display_interval
 from emostream.streamer.offline import ClipOptions, recognizer_of
 from emostream.streamer.protocol.events import encode
 from emostream.streamer.whole_file import whole_file
@@ -87,7 +87,7 @@ def test_subtitles_say_what_the_session_said(clip, events, folder):
     assert len(segments) == len(emotions(events))
     for cue, event in zip(segments, emotions(events), strict=True):
         assert cue.text.startswith(event["label"] or "no ")
-        start, end = cell(event["media_time"])
+        start, end = display_interval(event["media_time"])
         assert seconds(cue.start) <= start + 0.001
         assert seconds(cue.end) >= end - 0.001
     assert segments[0].start == "00:00:00.000"
@@ -107,7 +107,7 @@ def test_tiers_for_elan(clip, events, elan, folder):
     found = made.get_annotation_data_for_tier("emotion")
     assert [label for _, _, label in found] == [event["label"] or caption_of(event) for event in emotions(events)]
     for (start, end, _), event in zip(found, emotions(events), strict=True):
-        middle = 1000 * sum(cell(event["media_time"])) / 2
+        middle = 1000 * sum(display_interval(event["media_time"])) / 2
         assert start < middle < end
     scored = made.get_ref_annotation_data_for_tier("emotion-score")
     assert [float(entry[2]) for entry in scored] == pytest.approx(
@@ -175,10 +175,13 @@ def test_the_video_shows_what_the_session_said(clip, events, folder):
     assert [t for t, _ in after] == pytest.approx([t for t, _ in before], abs=1e-6)
     assert {image.shape for _, image in after} == {image.shape for _, image in before}
     # Of all labels that could be drawn into the original, that of the event of the moment gives the picture.
-    labels, cells = recognizer.bundle.manifest.labels, [cell(event["media_time"]) for event in emotions(events)]
+    labels, intervals = (
+        recognizer.bundle.manifest.labels,
+        [display_interval(event["media_time"]) for event in emotions(events)],
+    )
     for n in range(0, len(before), 7):
         t, image = before[n]
-        inside = [event for event, (start, end) in zip(emotions(events), cells, strict=True) if start <= t < end]
+        inside = [event for event, (start, end) in zip(emotions(events), intervals, strict=True) if start <= t < end]
         event, shown = (inside or [emotions(events)[0 if t < 1 else -1]])[0], found.event_at(t)
         assert shown.label == event["label"]
         apart = {}

@@ -16,7 +16,7 @@ from emostream.streamer.eventlog.reader import EventsFile
 from emostream.streamer.offline import ClipOptions
 from emostream.streamer.protocol.events import Dropped, Modalities, Reasons, decode, encode
 from emostream.streamer.review.charts import apart_chart, recognised_chart
-from emostream.streamer.review.columns import Bins, TakeColumns
+from emostream.streamer.review.columns import Bins, SessionColumns
 from emostream.streamer.review.figures import clock, find_gaps, latency_quantiles
 from emostream.streamer.review.report_page import Report, render
 from emostream.streamer.review.run import review
@@ -76,15 +76,15 @@ NOTHING = {
 }  # fmt: skip
 
 
-def take_of(events) -> TakeColumns:
-    take = TakeColumns("desk", "0" * 32)
+def session_of(events) -> SessionColumns:
+    session = SessionColumns("desk", "0" * 32)
     for event in events:
-        take.add(event)
-    return take
+        session.add(event)
+    return session
 
 
-def page_of(*takes: TakeColumns, **more) -> str:
-    return render(Report("Recording", "events.jsonl", takes, **more))
+def page_of(*sessions: SessionColumns, **more) -> str:
+    return render(Report("Recording", "events.jsonl", sessions, **more))
 
 
 def test_a_recording_and_its_clip(tmp_path, clip):
@@ -107,7 +107,7 @@ def test_a_recording_and_its_clip(tmp_path, clip):
 
 
 def test_it_needs_nothing_else_and_is_told_to_everyone():
-    text = page_of(take_of(segment(n) for n in range(30)))
+    text = page_of(session_of(segment(n) for n in range(30)))
     page = Page(text)
     assert not re.findall(r"(?:https?:)?//[a-z]", text)
     assert not [
@@ -149,7 +149,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_colours_stand_out_in_light_and_in_dark():
-    style = page_of(take_of([segment(0)])).partition("<style>")[2].partition("</style>")[0]
+    style = page_of(session_of([segment(0)])).partition("<style>")[2].partition("</style>")[0]
     for theme in re.findall(r":root \{(.*?)\}", style, re.DOTALL):
         colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", theme))
         assert len(colours) == 19
@@ -166,10 +166,10 @@ def test_colours_stand_out_in_light_and_in_dark():
 
 def test_what_files_say_is_text_and_no_markup():
     evil = "<script>alert(1)</script>"
-    take = take_of(
+    session = session_of(
         [segment(0, label=evil, scores={evil: 1.0}), replace(UTTERANCE, seq=1, label=evil, scores={evil: 1.0})]
     )
-    text = page_of(take, description={"started": evil, "bundle": {"name": evil, "preset": "</style>"}, "engine": 3})
+    text = page_of(session, description={"started": evil, "bundle": {"name": evil, "preset": "</style>"}, "engine": 3})
     assert "<script>alert" not in text
     assert "</style>" in text
     assert text.count("</style>") == 1
@@ -181,15 +181,15 @@ def test_gaps_and_missing_numbers():
     events += [segment(n, **NOTHING) for n in range(5, 12)]
     events += [segment(n, seq=n + 4, reason=Reasons("no_voice", "source_lost")) for n in range(12, 20)]
     events += [segment(n, seq=n + 4, dropped=Dropped(3, 2, 41.0)) for n in range(60, 70)]  # nothing came in between
-    take = take_of(events)
-    gaps = find_gaps(take)
+    session = session_of(events)
+    gaps = find_gaps(session)
     assert gaps.totals["no face"] == (1, pytest.approx(7 * 0.3))
     assert gaps.totals["camera lost"] == (1, pytest.approx(8 * 0.3))
     listed = {gap.what: gap for gap in gaps.listed}
     assert listed["no face"].start == pytest.approx(0.1775 + 5 * 0.3)
     assert sum(gap.what == "events missing" for gap in gaps.listed) == 2
-    assert [count for _, count in take.missing] == [4, 40]
-    text = Page(page_of(take)).text
+    assert [count for _, count in session.missing] == [4, 40]
+    text = Page(page_of(session)).text
     assert "camera lost" in text
     assert "40 numbers" in text
     assert "segments dropped 3" in text
@@ -197,8 +197,8 @@ def test_gaps_and_missing_numbers():
 
 
 def test_a_run_of_nothing_does_not_reach_over_missing_segments():
-    take = take_of([segment(n, **NOTHING) for n in (0, 1, 2, 30, 31)])
-    assert find_gaps(take).totals["no face"] == (2, pytest.approx(5 * 0.3))
+    session = session_of([segment(n, **NOTHING) for n in (0, 1, 2, 30, 31)])
+    assert find_gaps(session).totals["no face"] == (2, pytest.approx(5 * 0.3))
 
 
 def test_thinning_keeps_the_lowest_and_the_highest():
@@ -221,31 +221,31 @@ def test_thinning_keeps_the_lowest_and_the_highest():
 
 
 def test_quantiles_are_those_of_all():
-    take = take_of(segment(n, latency_ms=None if n == 7 else float(n)) for n in range(101))
-    assert latency_quantiles(take) == {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
-    assert latency_quantiles(take_of([segment(0, latency_ms=None)])) == {}
+    session = session_of(segment(n, latency_ms=None if n == 7 else float(n)) for n in range(101))
+    assert latency_quantiles(session) == {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
+    assert latency_quantiles(session_of([segment(0, latency_ms=None)])) == {}
 
 
 def test_where_the_heads_disagree():
-    take = TakeColumns("clip", "0", ("anger", "joy"))
+    session = SessionColumns("clip", "0", ("anger", "joy"))
     for n in range(20):
-        take.add(segment(n))
+        session.add(segment(n))
         if n < 5:
-            take.add_heads(None, None)
+            session.add_heads(None, None)
         else:
-            take.add_heads(
+            session.add_heads(
                 {"anger": 0.9, "joy": 0.1}, {"anger": 0.8, "joy": 0.2} if n < 15 else {"anger": 0.1, "joy": 0.9}
             )
-    chart = apart_chart(take, Bins(take.middles, 6.0))
+    chart = apart_chart(session, Bins(session.middles, 6.0))
     assert "In 5 of 15 segments with both" in chart.note
     assert [row[1:] for row in chart.table.rows] == [["anger", "joy", "0.80"]] * 5
-    assert apart_chart(take_of([segment(0)]), Bins(np.array([0.3]), 0.6)) is None
+    assert apart_chart(session_of([segment(0)]), Bins(np.array([0.3]), 0.6)) is None
 
 
 def test_labels_that_come_later(tmp_path):
-    take = take_of([segment(0), segment(1, label="awe", scores={"awe": 0.6, "joy": 0.4}), segment(2)])
-    assert take.labels == ["joy", "anger", "awe"] or take.labels == ["anger", "joy", "awe"]
-    awe = take.scores[take.labels.index("awe")]
+    session = session_of([segment(0), segment(1, label="awe", scores={"awe": 0.6, "joy": 0.4}), segment(2)])
+    assert session.labels == ["joy", "anger", "awe"] or session.labels == ["anger", "joy", "awe"]
+    awe = session.scores[session.labels.index("awe")]
     assert np.isnan(awe[[0, 2]]).all()
     assert awe[1] == pytest.approx(0.6)
 
@@ -331,7 +331,7 @@ def test_times_on_the_clock():
 
 
 def test_a_take_of_utterances_alone():
-    take = TakeColumns("desk", "0")
-    take.add(UTTERANCE)
-    assert "utterances 1" in Page(page_of(take)).text
-    assert recognised_chart(take, Bins(take.middles, 3.0)).table.rows == []
+    session = SessionColumns("desk", "0")
+    session.add(UTTERANCE)
+    assert "utterances 1" in Page(page_of(session)).text
+    assert recognised_chart(session, Bins(session.middles, 3.0)).table.rows == []

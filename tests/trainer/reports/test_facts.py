@@ -18,7 +18,7 @@ from emostream.trainer.segments.prepare import PreparedRecording, PreparedSet, P
 from emostream.trainer.segments.store import Segments
 from emostream.trainer.training.compute import Compute
 from emostream.trainer.training.recipe import RECIPES
-from emostream.trainer.training.stages import Plan
+from emostream.trainer.training.stages import TrainingPlan
 from tests.trainer.reports.samples import LABELS, facts
 
 
@@ -46,7 +46,7 @@ def prepared():
 
 @pytest.fixture
 def plan():
-    return Plan(
+    return TrainingPlan(
         preset=COMPACT,
         recipe=RECIPES["paper"],
         audio_weights=None,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from emostream.engines.errors import DataError
+from emostream.trainer.starter.cached import cached
 from emostream.trainer.starter.faces import check_faces, read_faces
-from emostream.trainer.starter.kept import kept
 from emostream.trainer.starter.voices import actor_folds, read_voices
 from emostream.trainer.stills.copies import copies_among
 from tests.trainer.starter.test_build import ACTORS, voices, write_faces
@@ -70,12 +70,12 @@ def test_kept_arrays_are_made_once_for_each_identity(tmp_path: Path) -> None:
         return {"a": np.arange(len(calls))}
 
     file = tmp_path / "deep" / "kept.npz"
-    assert kept(file, "one", make)["a"].tolist() == [0]
-    assert set(kept(file, "one", make)) == {"a"}
+    assert cached(file, "one", make)["a"].tolist() == [0]
+    assert set(cached(file, "one", make)) == {"a"}
     assert len(calls) == 1
-    assert kept(file, "two", make)["a"].tolist() == [0, 1]
+    assert cached(file, "two", make)["a"].tolist() == [0, 1]
     file.write_bytes(file.read_bytes()[:100])
-    assert kept(file, "two", make)["a"].tolist() == [0, 1, 2]
+    assert cached(file, "two", make)["a"].tolist() == [0, 1, 2]
 
 
 def test_faces_without_a_label_in_a_split_are_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from emostream.engines.errors import EventError
 from emostream.streamer.client.replay import Answer
-from emostream.streamer.client.sequencer import Following
+from emostream.streamer.client.sequencer import Sequencer
 from emostream.streamer.client.types import Cursor, Gap, SessionStarted
 from emostream.streamer.protocol.events import decode, encode
 from emostream.streamer.publishing.replay import EventStore
@@ -21,7 +21,7 @@ class World:
 
     def __init__(self, cursors=()) -> None:
         self.store = EventStore(CAPACITY)
-        self.following = Following(cursors, replays=True, notices=True)
+        self.following = Sequencer(cursors, replays=True, notices=True)
         self.published: dict[tuple[str, str], int] = {}
         self.session = {"desk": 0, "room": 0}
         self.waiting = []
@@ -63,12 +63,12 @@ class World:
     def finish(self):
         """Let everything arrive, and what is still missing be asked for."""
         for _ in range(1000):
-            for place in self.following._places.values():
+            for place in self.following._positions.values():
                 if place.expected is not None:
                     place.look_at = float("-inf")
             before = len(self.received), len(self.waiting), self.following.listening
             self.read(None)
-            for _ in range(len(self.following._places)):
+            for _ in range(len(self.following._positions)):
                 self.ask(True)
             if before == (len(self.received), 0, True):
                 return

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from emostream.streamer.protocol.events import Event, StatusEvent, encode
-from emostream.streamer.web.scene import Scene
+from emostream.streamer.web.stream_preview import StreamPreview
 
-__all__ = ["Audience", "Listener"]
+__all__ = ["Listener", "ViewerHub"]
 
 _KEPT = 700  # events of a stream that a new viewer is told: three minutes of segments, and their utterances
 
@@ -22,17 +22,17 @@ class Listener(Protocol):
         """Take the JSON of an event, in the publisher's thread."""
 
 
-class Audience:
+class ViewerHub:
     """Hands every event to every viewer, and those of the last minutes to each new one; none is missed between.
 
     Attributes:
-        scenes: what there is to see, by stream.
+        previews: what there is to see, by stream.
     """
 
-    def __init__(self, scenes: Mapping[str, Scene]) -> None:
+    def __init__(self, previews: Mapping[str, StreamPreview]) -> None:
         """Begin with no viewer."""
-        self.scenes = scenes
-        self._events = {name: deque[str](maxlen=_KEPT) for name in scenes}
+        self.previews = previews
+        self._events = {name: deque[str](maxlen=_KEPT) for name in previews}
         self._status: dict[str, str] = {}
         self._listeners: set[Listener] = set()
         self._looking: set[Listener] = set()
@@ -66,8 +66,8 @@ class Audience:
                 self._looking.add(listener)
             else:
                 self._looking.discard(listener)
-            for scene in self.scenes.values():
-                scene.watch(bool(self._looking))
+            for preview in self.previews.values():
+                preview.watch(bool(self._looking))
 
     def leave(self, listener: Listener) -> None:
         """Let a viewer go."""

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from emostream.engines.errors import SourceError
-from emostream.streamer.queues import Inlet
-from emostream.streamer.sources.base import Outlets, Playback
+from emostream.streamer.queues import BoundedQueue
+from emostream.streamer.sources.base import Playback, Sinks
 from emostream.streamer.sources.block_ring import _SLOTS, _WRITTEN, BlockRing, RawBlock
 from emostream.streamer.sources.microphone import Microphone
 
@@ -120,12 +120,12 @@ def portaudio(tmp_path, monkeypatch):
 def test_sound_comes_through(portaudio):
     microphone = Microphone("default")
     microphone.open()
-    inlet: Inlet = Inlet("audio", 100, "drop_oldest")
+    queue: BoundedQueue = BoundedQueue("audio", 100, "drop_oldest")
     stop = threading.Event()
     playback = Playback(0.0, time.monotonic(), fast=False, live=True, stop=stop)
-    reading = threading.Thread(target=microphone.run, args=(Outlets(inlet, None), playback), daemon=True)
+    reading = threading.Thread(target=microphone.run, args=(Sinks(queue, None), playback), daemon=True)
     reading.start()
-    heard = inlet.get()
+    heard = queue.get()
     assert np.allclose(heard.samples, 0.25)
     stop.set()
     reading.join(5)
@@ -141,20 +141,20 @@ def test_sound_comes_through(portaudio):
 def test_a_process_that_is_stuck_is_ended(portaudio):
     microphone = Microphone("default")
     microphone.open()
-    inlet: Inlet = Inlet("audio", 100, "drop_oldest")
+    queue: BoundedQueue = BoundedQueue("audio", 100, "drop_oldest")
     playback = Playback(0.0, time.monotonic(), fast=False, live=True, stop=threading.Event())
     lost: list[str] = []
 
     def read() -> None:
         try:
-            microphone.run(Outlets(inlet, None), playback)
+            microphone.run(Sinks(queue, None), playback)
         except SourceError as error:
             lost.append(str(error))
         microphone.close()
 
     reading = threading.Thread(target=read, daemon=True)
     reading.start()
-    inlet.get()
+    queue.get()
     microphone._process.send_signal(signal.SIGSTOP)
     microphone.abandon()
     reading.join(5)

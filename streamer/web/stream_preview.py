@@ -18,7 +18,7 @@ from emostream.engines.media.video import VideoFrame
 from emostream.engines.settings import SAMPLE_RATE
 from emostream.streamer.pipeline.stream import Stream
 
-__all__ = ["Picture", "Scene"]
+__all__ = ["Picture", "StreamPreview"]
 
 _WIDEST = 640  # pixels that a picture is sent with
 _QUALITY = 75  # of its JPEG, in percent
@@ -39,7 +39,7 @@ class Picture:
     message: bytes
 
 
-class Scene:
+class StreamPreview:
     """The newest picture and the loudness of one stream, kept while somebody looks.
 
     Attributes:
@@ -58,16 +58,16 @@ class Scene:
         self._lock = threading.Lock()
         self._heard = (0.0, 0)  # sum of squares, and samples
         self.loudness: float | None = None
-        stream.watchers.append(self)
+        stream.media_listeners.append(self)
 
     def on_picture(self, frame: VideoFrame, face: FrameFace) -> None:
-        """See `Watcher`."""
+        """See `MediaListener`."""
         if self.watched:
             self._count += 1
             self._seen = (self._count, frame, face)
 
     def on_sound(self, block: AudioBlock) -> None:
-        """See `Watcher`."""
+        """See `MediaListener`."""
         if self.watched:
             power, count = self._heard
             power, count = power + float(np.square(block.samples).sum()), count + block.samples.size

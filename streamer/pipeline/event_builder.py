@@ -17,7 +17,7 @@ from emostream.engines.recognizer import Scores
 from emostream.streamer.pipeline.segment_queue import TimedSegment
 from emostream.streamer.protocol import events
 
-__all__ = ["Interpreter", "Utterance", "UtteranceTracker"]
+__all__ = ["EventBuilder", "Utterance", "UtteranceTracker"]
 
 _SILENT_CHUNKS = 25  # exactly 0.8 s without speech, after which an utterance has ended
 _DECIMALS = 6  # of published scores and times
@@ -65,7 +65,7 @@ class UtteranceTracker:
         return ended
 
 
-class Interpreter:
+class EventBuilder:
     """Turns segments and their embeddings, in order, into events."""
 
     def __init__(self, score: Callable[[HeadName, npt.NDArray[np.float32]], Scores]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.pooling import Features
 from emostream.engines.recognizer import Scores
-from emostream.streamer.pipeline.interpreter import Interpreter, UtteranceTracker
+from emostream.streamer.pipeline.event_builder import EventBuilder, UtteranceTracker
 from emostream.streamer.pipeline.segment_queue import TimedSegment
 from emostream.streamer.protocol.events import Dropped, EmotionEvent, UtteranceEvent
 
@@ -46,7 +46,7 @@ def feature(value):
 
 class Run:
     def __init__(self):
-        self.interpreter = Interpreter(score)
+        self.interpreter = EventBuilder(score)
         self.index = 0
         self.chunk = 0
 

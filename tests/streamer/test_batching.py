@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from emostream.engines.frontend.segmenter import Segment
-from emostream.streamer.pipeline.batching import Gatherer
+from emostream.streamer.pipeline.batching import Batcher
 from emostream.streamer.pipeline.segment_queue import SegmentQueue, TimedSegment
 from emostream.streamer.protocol.events import Dropped
 
@@ -34,10 +34,10 @@ def indices(batch: list[tuple[int, TimedSegment]]) -> list[tuple[int, int]]:
 
 def test_streams_take_turns_whatever_waits_for_the_others():
     made, condition = queues(9, 2, 1)
-    rounds = [indices(round_.batch) for round_ in Gatherer(made, condition).rounds(4, full=False)]
-    assert rounds[0] == [(0, 0), (1, 0), (2, 0), (0, 1)]
-    assert rounds[1] == [(1, 1), (0, 2), (0, 3), (0, 4)]
-    taken = [each for batch in rounds for each in batch]
+    batches = [indices(batch.segments) for batch in Batcher(made, condition).batches(4, full=False)]
+    assert batches[0] == [(0, 0), (1, 0), (2, 0), (0, 1)]
+    assert batches[1] == [(1, 1), (0, 2), (0, 3), (0, 4)]
+    taken = [each for batch in batches for each in batch]
     for number, count in enumerate((9, 2, 1)):
         assert [index for n, index in taken if n == number] == list(range(count))
 
@@ -46,35 +46,35 @@ def test_each_stream_ends_once_and_after_its_last_segment():
     made, condition = queues(5, 0, 1)
     left = {0: 5, 1: 0, 2: 1}
     ended = []
-    for round_ in Gatherer(made, condition).rounds(2, full=False):
-        for number, _ in round_.batch:
+    for batch in Batcher(made, condition).batches(2, full=False):
+        for number, _ in batch.segments:
             assert number not in ended
             left[number] -= 1
-        for number in round_.ended:
+        for number in batch.ended:
             assert left[number] == 0
-        ended += round_.ended
+        ended += batch.ended
     assert sorted(ended) == [0, 1, 2]
 
 
 def test_a_stream_that_ends_is_told_while_others_go_on():
     made, condition = queues(0, 0, closed=False)
-    rounds = Gatherer(made, condition).rounds(4, full=False)
+    batches = Batcher(made, condition).batches(4, full=False)
     threading.Timer(0.05, made[0].close).start()
-    assert next(rounds).ended == [0]
+    assert next(batches).ended == [0]
     made[1].put(timed(0))
-    assert indices(next(rounds).batch) == [(1, 0)]
+    assert indices(next(batches).segments) == [(1, 0)]
 
 
 def test_segments_that_come_together_go_together():
     made, condition = queues(0, 0, closed=False)
-    rounds = Gatherer(made, condition).rounds(4, full=False)
+    batches = Batcher(made, condition).batches(4, full=False)
 
     def put() -> None:
         made[1].put(timed(0))
         made[0].put(timed(0))
 
     threading.Timer(0.05, put).start()
-    assert sorted(indices(next(rounds).batch)) == [(0, 0), (1, 0)]
+    assert sorted(indices(next(batches).segments)) == [(0, 0), (1, 0)]
 
 
 def test_full_batches_are_of_one_stream_and_do_not_depend_on_load():
@@ -92,7 +92,7 @@ def test_full_batches_are_of_one_stream_and_do_not_depend_on_load():
     ]
     for sender in senders:
         sender.start()
-    batches = [indices(round_.batch) for round_ in Gatherer(made, condition).rounds(4, full=True) if round_.batch]
+    batches = [indices(batch.segments) for batch in Batcher(made, condition).batches(4, full=True) if batch.segments]
     for sender in senders:
         sender.join(5)
     for number, sizes in ((0, [4, 4, 3]), (1, [4, 2])):

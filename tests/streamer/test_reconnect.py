@@ -18,10 +18,10 @@ from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.video import VideoFrame
 from emostream.streamer.client.subscriber import Subscriber
 from emostream.streamer.protocol.events import EmotionEvent, StatusEvent
-from emostream.streamer.queues import Inlet
-from emostream.streamer.sources.base import LiveSource, Outlets, Playback
+from emostream.streamer.queues import BoundedQueue
+from emostream.streamer.sources.base import LiveSource, Playback, Sinks
 from emostream.streamer.sources.network_stream import NetworkStream
-from emostream.streamer.sources.reconnect import STALE_S, Keeper, Tap, pauses
+from emostream.streamer.sources.reconnect import STALE_S, ReconnectingReader, SourceMonitor, pauses
 from emostream.streamer.threads import OwnedThread
 from tests.media_files import write_media
 from tests.streamer.running import COMMAND, portrait
@@ -52,7 +52,7 @@ class Scripted(LiveSource):
     def __init__(self, device: Device) -> None:
         self._device = device
 
-    def again(self):
+    def reopen(self):
         return Scripted(self._device)
 
     def open(self):
@@ -66,7 +66,7 @@ class Scripted(LiveSource):
     def close(self):
         self._device.open_now -= 1
 
-    def run(self, outlets, playback):
+    def run(self, sinks, playback):
         device, begun = self._device, time.monotonic()
         while not playback.stop.wait(0.01):
             if device.manner == "gone":
@@ -77,12 +77,12 @@ class Scripted(LiveSource):
                 device.wait("stuck", threading.Event())
             device.given += device.manner != "frozen"
             now = time.monotonic()
-            if outlets.video is not None and not outlets.video.put(VideoFrame(now, PICTURES[device.given % 500])):
+            if sinks.video is not None and not sinks.video.put(VideoFrame(now, PICTURES[device.given % 500])):
                 return
             if (
-                outlets.audio is not None
+                sinks.audio is not None
                 and device.manner not in ("mute", "frozen")
-                and not outlets.audio.put(AudioBlock(now, np.zeros(160, np.float32)))
+                and not sinks.audio.put(AudioBlock(now, np.zeros(160, np.float32)))
             ):
                 return
 
@@ -92,8 +92,8 @@ class Kept:
     """A keeper at work, and what it says."""
 
     device: Device
-    video: Inlet
-    audio: Inlet
+    video: BoundedQueue
+    audio: BoundedQueue
     stop: threading.Event
     said: list[str] = field(default_factory=list)
     states: list[tuple[str, str]] = field(default_factory=list)
@@ -113,17 +113,21 @@ class Kept:
 @pytest.fixture
 def kept():
     device, stop = Device(), threading.Event()
-    made = Kept(device, Inlet("frames", 10_000, "drop_oldest"), Inlet("audio", 10_000, "drop_oldest"), stop)
+    made = Kept(
+        device, BoundedQueue("frames", 10_000, "drop_oldest"), BoundedQueue("audio", 10_000, "drop_oldest"), stop
+    )
     failures: list[BaseException] = []
-    taps = {
-        "video": Tap(made.video, lambda state: made.states.append(("video", state))),
-        "audio": Tap(made.audio, lambda state: made.states.append(("audio", state))),
+    monitors = {
+        "video": SourceMonitor(made.video, lambda state: made.states.append(("video", state))),
+        "audio": SourceMonitor(made.audio, lambda state: made.states.append(("audio", state))),
     }
     source = Scripted(device)
     source.open()
     playback = Playback(0.0, time.monotonic(), fast=False, live=True, stop=stop)
-    keeper = Keeper(source, taps, playback, lambda name, target: OwnedThread(name, target, failures.append), made.say)
-    thread = threading.Thread(target=keeper.run)
+    reader = ReconnectingReader(
+        source, monitors, playback, lambda name, target: OwnedThread(name, target, failures.append), made.say
+    )
+    thread = threading.Thread(target=reader.run)
     thread.start()
     made.until(lambda: len(made.states) == 2)
     made.states.clear()
@@ -220,12 +224,12 @@ def test_sound_that_stops_alone_is_said_but_does_not_end_the_pictures(kept):
 def test_a_calm_scene_is_no_loss_where_pictures_are_coded_by_what_changes(monkeypatch):
     now = 100.0
     monkeypatch.setattr("emostream.streamer.sources.reconnect.time.monotonic", lambda: now)
-    tap = Tap(Inlet("frames", 100, "drop_oldest"), lambda state: None)
-    valve = tap.begin(repeats=True, first_s=6.0)
+    monitor = SourceMonitor(BoundedQueue("frames", 100, "drop_oldest"), lambda state: None)
+    writer = monitor.begin(repeats=True, first_s=6.0)
     for _ in range(5):
-        assert valve.put(VideoFrame(now, PICTURES[0]))
+        assert writer.put(VideoFrame(now, PICTURES[0]))
         now += 0.9 * STALE_S
-        assert not tap.stale
+        assert not monitor.stale
 
 
 @pytest.mark.parametrize(("codec", "repeats"), [("mjpeg", False), ("libx264", True)])
@@ -251,16 +255,16 @@ def test_pauses_grow_up_to_a_bound():
 def test_a_picture_that_differs_in_one_pixel_is_new(monkeypatch):
     now = 100.0
     monkeypatch.setattr("emostream.streamer.sources.reconnect.time.monotonic", lambda: now)
-    tap = Tap(Inlet("frames", 100, "drop_oldest"), lambda state: None)
-    valve = tap.begin(repeats=False, first_s=6.0)
+    monitor = SourceMonitor(BoundedQueue("frames", 100, "drop_oldest"), lambda state: None)
+    writer = monitor.begin(repeats=False, first_s=6.0)
     image = np.full((64, 64, 3), 90, np.uint8)
     other = image.copy()
     other[37, 41, 1] += 1
     stale = []
     for picture in (image, image, other, other):
-        assert valve.put(VideoFrame(now, picture))
+        assert writer.put(VideoFrame(now, picture))
         now += 0.9 * STALE_S
-        stale.append(tap.stale)
+        stale.append(monitor.stale)
     assert stale == [False, True, False, True]
     assert STALE_S < 2.0
 
@@ -272,7 +276,7 @@ def test_a_picture_that_differs_in_one_pixel_is_new(monkeypatch):
 )
 def test_a_network_camera_that_misbehaves_in_every_manner(mjpeg_server):
     mjpeg_server.fps = 40.0
-    inlet: Inlet = Inlet("frames", 100_000, "drop_oldest")
+    queue: BoundedQueue = BoundedQueue("frames", 100_000, "drop_oldest")
     states: list[str] = []
     said: list[str] = []
     failures: list[BaseException] = []
@@ -280,14 +284,14 @@ def test_a_network_camera_that_misbehaves_in_every_manner(mjpeg_server):
     source = NetworkStream(mjpeg_server.url)
     source.open()
     playback = Playback(0.0, time.monotonic(), fast=False, live=True, stop=stop)
-    keeper = Keeper(
+    reader = ReconnectingReader(
         source,
-        {"video": Tap(inlet, states.append)},
+        {"video": SourceMonitor(queue, states.append)},
         playback,
         lambda name, target: OwnedThread(name, target, failures.append),
         lambda level, message: said.append(message),
     )
-    thread = threading.Thread(target=keeper.run)
+    thread = threading.Thread(target=reader.run)
     thread.start()
 
     def until(count: int) -> float:
@@ -311,20 +315,20 @@ def test_a_network_camera_that_misbehaves_in_every_manner(mjpeg_server):
     thread.join(5)
     assert not thread.is_alive()
     assert not failures
-    frames = [inlet.pop() for _ in range(len(inlet))]
+    frames = [queue.pop() for _ in range(len(queue))]
     assert (np.diff([frame.t for frame in frames]) > 0).all()
     assert {frame.image.shape[0] for frame in frames} == {240, 120, 128, 136, 144, 152}
 
 
 def test_outlets_that_are_shut_take_nothing_more():
-    inlet: Inlet = Inlet("frames", 10, "drop_oldest")
-    tap = Tap(inlet, lambda state: None)
-    old, new = tap.begin(repeats=False, first_s=6.0), tap.begin(repeats=False, first_s=6.0)
-    outlets = Outlets(None, old)
-    assert outlets.video is not None
-    assert not outlets.video.put(VideoFrame(1.0, PICTURES[0]))
+    queue: BoundedQueue = BoundedQueue("frames", 10, "drop_oldest")
+    monitor = SourceMonitor(queue, lambda state: None)
+    old, new = monitor.begin(repeats=False, first_s=6.0), monitor.begin(repeats=False, first_s=6.0)
+    sinks = Sinks(None, old)
+    assert sinks.video is not None
+    assert not sinks.video.put(VideoFrame(1.0, PICTURES[0]))
     assert new.put(VideoFrame(2.0, PICTURES[1]))
-    assert len(inlet) == 1
+    assert len(queue) == 1
 
 
 @pytest.mark.fault(

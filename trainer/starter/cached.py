@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emostream.engines.files import replace_file
 from emostream.trainer.training.compute import writing
 
-__all__ = ["kept"]
+__all__ = ["cached"]
 
 _IDENTITY = "identity"
 _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
@@ -22,7 +22,7 @@ _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.err
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
-def kept(file: Path, identity: str, make: Callable[[], Arrays]) -> dict[str, npt.NDArray[Any]]:
+def cached(file: Path, identity: str, make: Callable[[], Arrays]) -> dict[str, npt.NDArray[Any]]:
     """What a file holds if it was made under the same identity and is whole, else what `make` gives, written to it.
 
     Raises:

@@ -1,6 +1,6 @@
 """Charts as rows of one height over one axis of time, drawn as SVG.
 
-A lane's drawing is as many units wide as there are columns, and stretched to the width of the page; words stand
+A row's drawing is as many units wide as there are columns, and stretched to the width of the page; words stand
 beside it as text, so that they stay readable on a phone.
 """
 
@@ -20,7 +20,7 @@ from emostream.streamer.eventlog.timeline import Span
 from emostream.streamer.review.columns import Band, Bins
 from emostream.streamer.review.figures import clock
 
-__all__ = ["COLOURS", "Lane", "band_lane", "colour_class", "flag_lane", "label_lane", "span_lane", "ticks"]
+__all__ = ["COLOURS", "ChartRow", "band_row", "colour_class", "flag_row", "label_row", "span_row", "ticks"]
 
 Value = TypeVar("Value")
 
@@ -33,7 +33,7 @@ COLOURS = 8
 
 
 @dataclass
-class Lane:
+class ChartRow:
     """A row of a chart.
 
     Attributes:
@@ -55,7 +55,7 @@ class Lane:
     words: list[tuple[float, float, str]] = field(default_factory=list)
 
 
-def band_lane(name: str, band: Band, top: float, *, colour: str, scale: tuple[str, str], form: str) -> Lane:
+def band_row(name: str, band: Band, top: float, *, colour: str, scale: tuple[str, str], form: str) -> ChartRow:
     """Lowest to highest as a band, and the mean as a line; `top` is the value at the upper edge.
 
     Where each column has one value, the band would be nothing, and reaches down to zero instead.
@@ -81,10 +81,10 @@ def band_lane(name: str, band: Band, top: float, *, colour: str, scale: tuple[st
         colour, "".join(areas), "".join(lines)
     )
     told = [_told(*values, form) for values in zip(band.low, band.high, band.mean, strict=True)]
-    return Lane(name, drawing, told, "band", scale, swatch=colour if colour != "plain" else "")
+    return ChartRow(name, drawing, told, "band", scale, swatch=colour if colour != "plain" else "")
 
 
-def label_lane(name: str, codes: Sequence[int], labels: Sequence[str], absent: str) -> Lane:
+def label_row(name: str, codes: Sequence[int], labels: Sequence[str], absent: str) -> ChartRow:
     """A label for each column, as a colour; -1 is none."""
     runs = [(code, first, width) for code, first, width in _equal(codes) if code >= 0]
     rectangles = [
@@ -95,10 +95,10 @@ def label_lane(name: str, codes: Sequence[int], labels: Sequence[str], absent: s
     words = [(first * percent, width * percent, labels[code]) for code, first, width in runs]
     told = [labels[code] if code >= 0 else absent for code in codes]
     drawing = Markup("").join(rectangles)
-    return Lane(name, drawing, told, words=[word for word in words if word[1] >= _LEAST_WORD])
+    return ChartRow(name, drawing, told, words=[word for word in words if word[1] >= _LEAST_WORD])
 
 
-def flag_lane(name: str, share: npt.NDArray[np.float64], yes: str, no: str) -> Lane:
+def flag_row(name: str, share: npt.NDArray[np.float64], yes: str, no: str) -> ChartRow:
     """Share of each column's segments with something, as a bar of that height."""
     pieces = []
     heights = ["" if math.isnan(value) else f"{_HEIGHT * value:.0f}" for value in share]
@@ -110,10 +110,10 @@ def flag_lane(name: str, share: npt.NDArray[np.float64], yes: str, no: str) -> L
                 )
             )
     told = ["" if math.isnan(v) else yes if v == 1 else no if v == 0 else f"{yes}: {100 * v:.0f} %" for v in share]
-    return Lane(name, Markup("").join(pieces), told)
+    return ChartRow(name, Markup("").join(pieces), told)
 
 
-def span_lane(name: str, spans: Iterable[Span], bins: Bins, kind: str) -> Lane:
+def span_row(name: str, spans: Iterable[Span], bins: Bins, kind: str) -> ChartRow:
     """Stretches of time; those that a column holds several of become one."""
     told: list[list[str]] = [[] for _ in range(bins.count)]
     marked = np.zeros(bins.count, np.int64)
@@ -129,7 +129,7 @@ def span_lane(name: str, spans: Iterable[Span], bins: Bins, kind: str) -> Lane:
         for number, first, width in _equal(marked.tolist())
         if number
     ]
-    return Lane(name, Markup("").join(pieces), ["; ".join(texts) for texts in told])
+    return ChartRow(name, Markup("").join(pieces), ["; ".join(texts) for texts in told])
 
 
 def colour_class(code: int) -> str:
