@@ -153,7 +153,7 @@ class _SessionCollector(Collector):
 
     def _totals(self, states: dict[str, StatusEvent]) -> Iterator[Metric]:
         meters = {stream.name: stream.meters for stream in self._streams}
-        channels = {stream.name: stream.served.channel for stream in self._streams}
+        channels = {stream.name: stream.channel for stream in self._streams}
         counted: dict[str, tuple[str, Mapping[str, float]]] = {
             "emostream_events_published": (
                 "Emotion and utterance events",
@@ -226,7 +226,7 @@ class _SessionCollector(Collector):
     def _latencies(self) -> Metric:
         family = HistogramMetricFamily("emostream_latency_seconds", "Capture to sending of events", labels=["stream"])
         for stream in self._streams:
-            counts, total_ms = stream.served.channel.latency_counts()
+            counts, total_ms = stream.channel.latency_counts()
             bounds = [*(f"{bound / 1000.0:g}" for bound in LATENCY_BOUNDS_MS), "+Inf"]
             family.add_metric([stream.name], list(zip(bounds, counts, strict=True)), total_ms / 1000.0)
         return family

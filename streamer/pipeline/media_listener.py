@@ -21,5 +21,5 @@ class MediaListener(Protocol):
     def on_picture(self, frame: VideoFrame, face: FrameFace) -> None:
         """Take a picture, and what vision saw in it."""
 
-    def on_sound(self, block: AudioBlock) -> None:
-        """Take a block of sound."""
+    def on_sound(self, block: AudioBlock, position: int) -> None:
+        """Take a block of sound; `position` is that of its first sample on the grid, in samples."""

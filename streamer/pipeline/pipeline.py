@@ -86,8 +86,9 @@ class Pipeline:
             wall_clock=wall_clock,
         )
         self.streams = [Stream(each, context) for each in config.streams]
-        served = [stream.served for stream in self.streams]
-        self._worker = Worker(bundle, engine, served, arrived, full_batches=config.fast)
+        self._worker = Worker(
+            bundle, engine, [each.for_worker for each in self.streams], arrived, full_batches=config.fast
+        )
 
     @property
     def output_failures(self) -> int:

@@ -78,7 +78,6 @@ class Segmenting:
 
     Attributes:
         clock: of the grid; None until it has begun. Any thread may ask it.
-        placed: grid position, in samples, of the block that listeners are given; for their `on_sound` alone.
     """
 
     def __init__(
@@ -96,7 +95,6 @@ class Segmenting:
         self._segmenter = Segmenter(audio=self._audio is not None, video=self._faces is not None)
         self._audio_lateness, self._video_lateness = _Lateness(), _Lateness()
         self.clock: StreamClock | None = options.clock
-        self.placed = 0
         self._next_frame = float("-inf")  # grid time before which no frame will come
         self._limit: int | None = None  # number of segments, once it is known
         if options.duration_s is not None:
@@ -208,7 +206,7 @@ class Segmenting:
 
     def _place(self, block: AudioBlock) -> None:
         begun = time.perf_counter()
-        self.placed = self._placer.place(block)
+        position = self._placer.place(block)
         self._audio_lateness.note(block.end)
         self._meters.spend("audio", time.perf_counter() - begun)
         self._meters.dropped_samples = self._placer.late_samples + self._placer.missing_samples
@@ -216,7 +214,7 @@ class Segmenting:
         self._meters.levels.hear(block.samples)
         self._meters.levels.speech = self._segmenter.speaking
         for listener in self._listeners:
-            listener.on_sound(block)
+            listener.on_sound(block, position)
 
     def _look(self, face: FrameFace) -> None:
         t = self._clock.to_grid(face.t)

@@ -24,7 +24,7 @@ from emostream.engines.frontend.detectors import FaceDetector
 from emostream.engines.frontend.face import FaceTracker
 from emostream.streamer.config import Config, StreamConfig
 from emostream.streamer.logs import speaking_of
-from emostream.streamer.pipeline.clock import RecordedClock, WallClock
+from emostream.streamer.pipeline.clock import RecordedClock, StreamClock, WallClock
 from emostream.streamer.pipeline.media_listener import MediaListener
 from emostream.streamer.pipeline.meters import Meters
 from emostream.streamer.pipeline.segment_queue import SegmentQueue
@@ -86,12 +86,12 @@ class Stream:
         name: of the stream.
         meters: what is counted of it.
         status: reports on it.
-        served: what the worker needs of it.
+        channel: publishes its events, and knows its session, counts and latencies.
+        for_worker: what the worker needs of it.
         opened: set once its sources are open.
         failure: what ended it, if it did not end by itself.
         media_listeners: who sees and hears what it does; to be complete before `start`.
         browser_slot: where a browser comes in that gives its camera or microphone.
-        segmenting: owns its grid; None until it plays.
     """
 
     def __init__(self, config: StreamConfig, context: SessionContext) -> None:
@@ -102,20 +102,20 @@ class Stream:
         self.failure: BaseException | None = None
         self.media_listeners: list[MediaListener] = []
         self.browser_slot = BrowserSlot()
-        self.segmenting: Segmenting | None = None
+        self._segmenting: Segmenting | None = None
         self._config, self._context = config, context
         self._late_s = config.av_offset_ms / 1000.0
         self._stop = threading.Event()
         self._lost: list[str] = []
         self._changed = threading.Event()  # the state of a source
-        channel = context.publisher.channel(
+        self.channel = context.publisher.channel(
             config.name, session=uuid.uuid4().hex, unix_offset=context.wall_clock.unix_offset
         )
         capacity = _WAITING_BATCHES * context.engine.batch_size
         segments = SegmentQueue(capacity, None, self.meters.drop_segment, context.arrived)
-        self.served = WorkerStream(segments, channel, self.meters)
+        self.for_worker = WorkerStream(segments, self.channel, self.meters)
         self.status = StatusReporter(
-            context.bundle, context.engine, self.meters, context.publisher, channel, context.wall_clock
+            context.bundle, context.engine, self.meters, context.publisher, self.channel, context.wall_clock
         )
         self._thread = self._make_thread("stream", self._run)
         self._ready = threading.Event()
@@ -124,6 +124,11 @@ class Stream:
     def states(self) -> Mapping[str, SourceState]:
         """Of its sources, by modality."""
         return self.status.states
+
+    @property
+    def clock(self) -> StreamClock | None:
+        """Of its grid; None until that begins."""
+        return None if self._segmenting is None else self._segmenting.clock
 
     @property
     def from_browser(self) -> tuple[Modality, ...]:
@@ -165,7 +170,7 @@ class Stream:
                 self._play(chosen)
         except BaseException as error:  # noqa: BLE001 - kept for the owner
             self._fail(error)
-        self.served.segments.close(discard=True)
+        self.for_worker.segments.close(discard=True)
         if self.failure is None and self._lost and len(self._lost) == len(chosen):
             self.failure = SourceError(f"nothing is left to watch or to hear: {'; '.join(self._lost)}")
         if self.failure is not None and not self.opened.is_set():
@@ -196,7 +201,7 @@ class Stream:
         audio, video = (any(wanted) for wanted in zip(*((each.audio, each.video) for each in chosen), strict=True))
         queues = StreamQueues.make(audio=audio, video=video, recorded=recorded, drop_frame=self.meters.drop_frame)
         self.status.states = {"audio": "waiting" if audio else "off", "video": "waiting" if video else "off"}
-        segments = self.served.segments
+        segments = self.for_worker.segments
         segments.max_lag_s = None if recorded else _MAX_LAG_S
         self.status.queues = {queue.name: queue for queue in queues} | {"segments": segments}
         self.opened.set()
@@ -216,12 +221,12 @@ class Stream:
     def _threads(self, chosen: list[Chosen], recorded: bool, queues: StreamQueues) -> list[OwnedThread]:
         playback, options = self._start_clock(chosen, recorded)
         threads = []
-        self.segmenting = Segmenting(queues, self.served.segments, self.meters, options, self.media_listeners)
+        self._segmenting = Segmenting(queues, self.for_worker.segments, self.meters, options, self.media_listeners)
         if queues.frames is not None and queues.faces is not None:
             tracker = FaceTracker(self._context.detector())
             vision = Vision(tracker, queues.frames, queues.faces, self.meters, self._late_s, self.media_listeners)
             threads.append(self._make_thread("vision", vision.run))
-        threads.append(self._make_thread("segmenting", self.segmenting.run))
+        threads.append(self._make_thread("segmenting", self._segmenting.run))
         return threads + [self._make_thread(*self._reading(each, queues, playback)) for each in chosen]
 
     def _start_clock(self, chosen: list[Chosen], recorded: bool) -> tuple[Playback, SegmentingOptions]:
@@ -274,7 +279,7 @@ class Stream:
 
     def _wait_end(self) -> None:
         next_status = time.monotonic()
-        while not self.served.done.is_set() and not self._stop.wait(_TICK_S):
+        while not self.for_worker.done.is_set() and not self._stop.wait(_TICK_S):
             due = time.monotonic() >= next_status
             if due:
                 next_status += _STATUS_S
@@ -289,13 +294,13 @@ class Stream:
     ) -> None:
         """Stop what still runs within a bound; what was recognised is still published."""
         begun = time.monotonic()
-        self.served.segments.close(discard=self._stop.is_set())
+        self.for_worker.segments.close(discard=self._stop.is_set())
         self._stop.set()
         for queue in queues:
             queue.close(discard=True)
         for thread in threads:
             thread.join(max(0.0, begun + _STOP_S - time.monotonic()))
-        self.served.done.wait(max(0.0, begun + _STOP_WORKER_S - time.monotonic()))
+        self.for_worker.done.wait(max(0.0, begun + _STOP_WORKER_S - time.monotonic()))
 
     @property
     def _prefix(self) -> str:

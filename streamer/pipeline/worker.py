@@ -56,7 +56,7 @@ class Worker:
         self,
         bundle: Bundle,
         engine: Engine,
-        served: Sequence[WorkerStream],
+        streams: Sequence[WorkerStream],
         condition: threading.Condition,
         *,
         full_batches: bool,
@@ -66,14 +66,14 @@ class Worker:
         Args:
             bundle: what recognises.
             engine: that runs it.
-            served: the streams.
+            streams: of the session.
             condition: shared by their segments.
             full_batches: wait for full batches of one stream, so that results don't depend on load.
         """
-        self._engine, self._served = engine, served
+        self._engine, self._streams = engine, streams
         self._recognizer = Recognizer(bundle, engine)
-        self._batcher = Batcher([each.segments for each in served], condition)
-        self._builders = [EventBuilder(self._recognizer.score) for _ in served]
+        self._batcher = Batcher([each.segments for each in streams], condition)
+        self._builders = [EventBuilder(self._recognizer.score) for _ in streams]
         self._full_batches = full_batches
         self.ready = threading.Event()
 
@@ -107,22 +107,22 @@ class Worker:
                 for number in batch.ended:
                     self._finish(number)
         except EngineRunError:
-            for number, served in enumerate(self._served):
-                if not served.done.is_set():
+            for number, stream in enumerate(self._streams):
+                if not stream.done.is_set():
                     self._finish(number)
             raise
 
     def _finish(self, number: int) -> None:
         """The stream has ended; its heads need no engine."""
         self._publish(number, self._builders[number].finish(), None)
-        self._served[number].done.set()
+        self._streams[number].done.set()
 
     def _recognize(self, batch: Sequence[tuple[int, TimedSegment]]) -> None:
         begun = time.monotonic()
         features = self._embed(batch)
         inferred = time.monotonic()
         for (number, timed), found in zip(batch, features, strict=True):
-            meters = self._served[number].meters
+            meters = self._streams[number].meters
             if timed.captured_at is not None:
                 meters.spend("wait", timed.cut_at - timed.captured_at)
             meters.spend("queue", begun - timed.cut_at)
@@ -137,7 +137,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever a runtime may throw
             _log.warning("the engine %s failed, and is asked once more: %s", self._engine.name, _said(error))
         for number in {number for number, _ in batch}:
-            self._served[number].meters.retry_engine()
+            self._streams[number].meters.retry_engine()
         try:
             return self._recognizer.embed(segments)
         except Exception as error:
@@ -154,7 +154,7 @@ class Worker:
     ) -> None:
         for event in found:
             is_segment = isinstance(event, events.EmotionEvent)
-            self._served[number].channel.publish(event, captured_at=captured_at if is_segment else None)
+            self._streams[number].channel.publish(event, captured_at=captured_at if is_segment else None)
 
     def _warm_up(self) -> None:
         """The first run of a network allocates and compiles; no segment should wait for that."""

@@ -51,18 +51,6 @@ class _RoomError(Exception):
     """The disk has little room left; the file itself is well."""
 
 
-class _Grid(Protocol):
-    """What is asked of the stage that owns the grid."""
-
-    @property
-    def clock(self) -> StreamClock | None:
-        """Between timestamps and the grid."""
-
-    @property
-    def placed(self) -> int:
-        """Where the block lies that was just told of."""
-
-
 class Recorded(Protocol):
     """What is asked of a stream."""
 
@@ -75,8 +63,8 @@ class Recorded(Protocol):
         """Of its sources, by modality."""
 
     @property
-    def segmenting(self) -> _Grid | None:
-        """Owns its grid."""
+    def clock(self) -> StreamClock | None:
+        """Between timestamps and the grid; None until the grid begins."""
 
 
 class MediaRecorder:
@@ -107,11 +95,9 @@ class MediaRecorder:
         """See `MediaListener`."""
         self._queue.put_picture(frame)
 
-    def on_sound(self, block: AudioBlock) -> None:
+    def on_sound(self, block: AudioBlock, position: int) -> None:
         """See `MediaListener`."""
-        grid = self._stream.segmenting
-        if grid is not None:
-            self._queue.put_sound(PlacedSound(grid.placed, block.samples))
+        self._queue.put_sound(PlacedSound(position, block.samples))
 
     def on_event(self, event: EmotionEvent) -> None:
         """Take the result of a segment, for a caption; in the publisher's thread."""
@@ -158,10 +144,10 @@ class MediaRecorder:
 
     def _clock(self) -> StreamClock | None:
         """The grid's clock, which the first pictures may be ahead of; None where the session ends before it begins."""
-        while (grid := self._stream.segmenting) is None or grid.clock is None:
+        while (clock := self._stream.clock) is None:
             if not self._queue.stay(_POLL_S):
                 return None
-        return grid.clock
+        return clock
 
     def _begin(self, *, anyhow: bool) -> bool:
         """Make the file once it is known how large the pictures are."""

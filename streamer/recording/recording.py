@@ -82,9 +82,7 @@ class SessionRecorder:
             options=options_of(self._config),
             files=[EVENTS_FILE],
             streams=[
-                StreamDescription(
-                    name=stream.name, session=stream.served.channel.session, options=options_of(stream_config)
-                )
+                StreamDescription(name=stream.name, session=stream.channel.session, options=options_of(stream_config))
                 for stream, stream_config in zip(self._streams, self._config.streams, strict=True)
             ],
         )

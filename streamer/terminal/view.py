@@ -70,7 +70,7 @@ class View:
 
     def _figures(self) -> Text:
         meters = self._stream.meters
-        latency = self._stream.served.channel.latency_quantiles()
+        latency = self._stream.channel.latency_quantiles()
         dropped = meters.dropped()
         level = meters.levels.audio_dbfs
         lag = f"{latency.p50:.0f} ms (p99 {latency.p99:.0f})" if latency else "-"
@@ -105,7 +105,7 @@ class FleetView:
         return table
 
     def _row(self, stream: Stream, event: EmotionEvent | None) -> tuple[RenderableType, ...]:
-        latency = stream.served.channel.latency_quantiles()
+        latency = stream.channel.latency_quantiles()
         label = Text("-", style="dim")
         if event and event.label is not None and event.scores is not None:
             label = Text(f"{event.label} {event.scores[event.label]:.0%}", style="bold cyan")

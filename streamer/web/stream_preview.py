@@ -66,7 +66,7 @@ class StreamPreview:
             self._count += 1
             self._seen = (self._count, frame, face)
 
-    def on_sound(self, block: AudioBlock) -> None:
+    def on_sound(self, block: AudioBlock, position: int) -> None:
         """See `MediaListener`."""
         if self.watched:
             power, count = self._heard

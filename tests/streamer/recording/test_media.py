@@ -28,18 +28,16 @@ CLAPS = (1.0, 2.5, 4.2)  # seconds
 
 def stream(clock, *, audio="running", video="running"):
     """What a recorder asks of a stream."""
-    grid = SimpleNamespace(clock=clock, placed=0)
-    return SimpleNamespace(name="desk", states={"audio": audio, "video": video}, segmenting=grid)
+    return SimpleNamespace(name="desk", states={"audio": audio, "video": video}, clock=clock)
 
 
 def picture(t: float, *, bright: bool = False, size=(320, 240)) -> VideoFrame:
     return VideoFrame(t, np.full((size[1], size[0], 3), 230 if bright else 40, np.uint8))
 
 
-def say(recorder, made, first: int, samples: np.ndarray) -> None:
+def say(recorder, first: int, samples: np.ndarray) -> None:
     """Tell of sound as segmenting does."""
-    made.segmenting.placed = first
-    recorder.on_sound(AudioBlock(first / SAMPLE_RATE, samples.astype(np.float32)))
+    recorder.on_sound(AudioBlock(first / SAMPLE_RATE, samples.astype(np.float32)), first)
 
 
 def clap_times(file) -> list[float]:
@@ -135,7 +133,7 @@ def test_a_live_stream_whose_sound_card_is_off(tmp_path):
             first = round(clap * rate) - position
             block[max(first, 0) : max(first + 400, 0)] = 0.9
         if not 1.4 <= t - 100.0 < 2.4:
-            say(recorder, made, position, block)
+            say(recorder, position, block)
         position += BLOCK
         while frame / 30 < position / rate:
             flash = any(0 <= frame / 30 - clap < 0.1 for clap in CLAPS)
@@ -182,7 +180,7 @@ def test_pictures_are_dropped_before_sound(tmp_path, monkeypatch, caplog):
     for n in range(90):
         recorder.on_picture(picture(n / 30), NOBODY)
         first = n * SAMPLE_RATE // 30
-        say(recorder, made, first, tone[first : (n + 1) * SAMPLE_RATE // 30])
+        say(recorder, first, tone[first : (n + 1) * SAMPLE_RATE // 30])
     assert time.monotonic() - begun < 5.0  # nobody waited for the one who writes
     held.set()
     recorder.close()
@@ -204,11 +202,11 @@ def test_sound_that_finds_no_room_is_said_and_becomes_silence(tmp_path, monkeypa
     recorder = MediaRecorder(tmp_path / "desk.mkv", made, wait=False)
     recorder.start()
     for n in range(100):
-        say(recorder, made, n * BLOCK, np.full(BLOCK, 0.5))
+        say(recorder, n * BLOCK, np.full(BLOCK, 0.5))
     held.set()
     while len(recorder._queue):
         time.sleep(0.01)
-    say(recorder, made, 100 * BLOCK, np.full(BLOCK, 0.5))
+    say(recorder, 100 * BLOCK, np.full(BLOCK, 0.5))
     recorder.close()
     said = recorder.description()
     assert said.sound_s == pytest.approx(101 * BLOCK / SAMPLE_RATE)
@@ -264,7 +262,7 @@ def test_without_x264_there_is_another_encoder(tmp_path, monkeypatch, codec):
     recorder.start()
     for n in range(30):
         recorder.on_picture(picture(n * 0.04, bright=n >= 15), NOBODY)
-        say(recorder, made, n * 640, np.full(640, 0.25))
+        say(recorder, n * 640, np.full(640, 0.25))
     recorder.close()
     shown = pictures_of(recorder.path)
     assert [t for t, _ in shown] == pytest.approx([n * 0.04 for n in range(30)], abs=0.001)
