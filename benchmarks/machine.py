@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from emostream.trainer.processes import usable_cores
+from emostream.trainer.cores import usable_cores
 
 __all__ = ["SETTLE_S", "Machine", "Measured", "load_average"]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.tables import shown_path
 from emostream.engines.errors import ConfigError
+from emostream.engines.files import replacing
 from emostream.engines.frontend.grid import segment_count
 from emostream.engines.media.container import Contents
 from emostream.engines.media.track import AudioTrack, VideoTrack
@@ -109,10 +110,8 @@ def actor_clip(seconds: float) -> Path:
     file = _kept(made_of) / f"actor-{seconds:g}s.mp4"
     if not file.exists():
         print(f"drawing {seconds:g} s of the synthetic actor ...", flush=True)
-        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-            whole = Path(folder) / file.name
-            write_clip(whole, actor=1, script=actor_script(seconds))
-            os.replace(whole, file)
+        with replacing(file) as part:
+            write_clip(part, actor=1, script=actor_script(seconds))
     return file
 
 

@@ -1,37 +1,54 @@
-"""Files that are there whole or not at all, whether they may be written, and whether two are one."""
+"""Files that are whole or absent, whether a file may be written, and whether two paths lead to one file."""
 
 from __future__ import annotations
 
+import glob
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from uuid import uuid4
 
 from emostream.engines.errors import ConfigError, PublishError
 
-__all__ = ["check_target", "is_same_file", "replace_file"]
+__all__ = ["check_target", "is_same_file", "replace_file", "replacing", "unfinished_files"]
 
 
-def replace_file(file: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Give a file new content at once: whoever kills the process leaves the old one or the new one.
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Replace a file by what is written to another path, once all of it is written.
+
+    A process that is killed leaves the old file or the new one, and perhaps an unfinished one, which `unfinished_files`
+    finds. Several processes may replace the same file; the last one wins.
 
     Args:
-        file: in a folder that is there; no other process writes it.
-        write: writes the content to a stream.
+        file: in a folder that exists; the file itself need not.
+
+    Yields:
+        A path beside it with the same suffix and a unique name. It is removed if an exception leaves the block.
 
     Raises:
         OSError: there is no room, or the folder can't be written.
     """
-    beside = file.with_name(f"{file.name}.part")
+    part = file.with_name(f".{file.stem}.{uuid4().hex}.part{file.suffix}")
     try:
-        with beside.open("wb") as stream:
-            write(stream)
-        os.replace(beside, file)
-    except BaseException:
+        yield part
+        os.replace(part, file)
+    finally:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
+            part.unlink(missing_ok=True)
+
+
+def replace_file(file: Path, content: bytes) -> None:
+    """Replace a file at once; see `replacing`."""
+    with replacing(file) as part:
+        part.write_bytes(content)
+
+
+def unfinished_files(folder: Path, file: Path | None = None) -> Iterator[Path]:
+    """What killed processes left of files that they were replacing in a folder; of one `file` alone, if given."""
+    name = "*" if file is None else f"{glob.escape(file.stem)}.*"
+    return folder.glob(f".{name}.part*")
 
 
 def check_target(target: Path, *, force: bool, source: Path | None = None) -> None:

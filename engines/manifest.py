@@ -84,7 +84,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
     names = sorted([spec.file for spec in manifest.networks.values()] + [HEADS_FILE])
     whole = msgspec.structs.replace(manifest, files={name: sha256_of(folder / name) for name in names})
     text = msgspec.json.format(msgspec.json.encode(whole), indent=2)
-    replace_file(folder / MANIFEST_FILE, lambda stream: stream.write(text + b"\n"))
+    replace_file(folder / MANIFEST_FILE, text + b"\n")
     return whole
 
 

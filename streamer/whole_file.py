@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from emostream.engines.errors import PublishError
-from emostream.engines.files import check_target
+from emostream.engines.files import check_target, replacing
 
 __all__ = ["whole_file"]
 
@@ -30,19 +29,16 @@ def whole_file(target: Path, *, force: bool, stop: threading.Event) -> Iterator[
         ConfigError: another file has come in its place meanwhile.
         PublishError: it can't be written.
     """
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
     done = threading.Event()
-    threading.Thread(target=_remove_when_stopped, args=(part, stop, done), name="tidy", daemon=True).start()
     try:
-        yield part
-        check_target(target, force=force)
-        os.replace(part, target)
+        with replacing(target) as part:
+            threading.Thread(target=_remove_when_stopped, args=(part, stop, done), name="tidy", daemon=True).start()
+            yield part
+            check_target(target, force=force)
     except OSError as error:
         raise PublishError(f"can't write {target}: {error.strerror}; nothing is left of it") from None
     finally:
         done.set()
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _remove_when_stopped(part: Path, stop: threading.Event, done: threading.Event) -> None:

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from emostream.engines.errors import EmostreamError, TrainingError
 from emostream.trainer.logs import log_to_stderr
 
-__all__ = ["Outcome", "each_in_processes", "usable_cores"]
+__all__ = ["Outcome", "each_in_processes"]
 
 _log = logging.getLogger("emostream")
 
@@ -122,9 +122,3 @@ def _begin(lifeline: connection.Connection) -> None:
 def _end_with(lifeline: connection.Connection) -> None:
     connection.wait([lifeline])
     os._exit(1)
-
-
-def usable_cores() -> int:
-    """Logical processors that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from emostream.engines.errors import ConfigError, PublishError
+from emostream.engines.files import replace_file
 from emostream.streamer.client.types import Cursor
 
 __all__ = ["read_cursors", "write_cursors"]
@@ -38,10 +38,9 @@ def write_cursors(path: Path, cursors: Iterable[Cursor]) -> None:
     Raises:
         PublishError: the file can't be written.
     """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    text = msgspec.json.encode([cursor.to_dict() for cursor in cursors]) + b"\n"
     try:
-        unfinished.write_bytes(msgspec.json.encode([cursor.to_dict() for cursor in cursors]) + b"\n")
-        unfinished.replace(path)
+        replace_file(path, text)
     except OSError as error:
         raise PublishError(
             f"cursor {path} can't be written: {error.strerror}; choose a file in a folder that you may write to"

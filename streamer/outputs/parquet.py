@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from emostream.engines.errors import ConfigError, EventError, PublishError
+from emostream.engines.files import replacing, unfinished_files
 from emostream.streamer.outputs.jsonlines import JsonLinesWriter
 from emostream.streamer.protocol.events import Event, decode
 from emostream.streamer.threads import yield_to_others
@@ -169,6 +170,8 @@ class ParquetWriter:
         try:
             with file.open("rb") as journal:
                 if _lock(journal):
+                    for part in unfinished_files(file.parent, _target(file)):
+                        part.unlink(missing_ok=True)
                     _write(journal, _target(file), self._labels)
                     file.unlink(missing_ok=True)
         except FileNotFoundError:
@@ -187,12 +190,10 @@ def _write(journal: BinaryIO, target: Path, labels: Sequence[str]) -> None:
     events = [event for event in map(_event, journal) if event is not None]
     if not events:
         return
-    part = target.with_name(f".{target.name}.part")
-    with part.open("wb") as file:
+    with replacing(target) as part, part.open("wb") as file:
         pq.write_table(table_of(events, labels), file, compression="zstd")
         file.flush()
         os.fsync(file.fileno())
-    part.replace(target)
     if os.name == "posix":
         folder = os.open(target.parent, os.O_RDONLY)
         try:

@@ -156,7 +156,7 @@ def write_description(folder: Path, description: Description) -> None:
         OSError: there is no room, or the folder can't be written.
     """
     text = msgspec.json.format(msgspec.json.encode(description), indent=2)
-    replace_file(folder / FILE_NAME, lambda stream: stream.write(text + b"\n"))
+    replace_file(folder / FILE_NAME, text + b"\n")
 
 
 def make_folder(parent: Path, started_at: float) -> Path:

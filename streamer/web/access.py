@@ -13,6 +13,7 @@ from typing import Any
 
 from platformdirs import user_state_path
 
+from emostream.engines.files import replacing
 from emostream.streamer.address import names_this_machine
 
 __all__ = ["PROTOCOL", "Access", "Guard", "stored_token"]
@@ -155,9 +156,8 @@ def _read(path: Path) -> str | None:
 
 def _make(path: Path) -> str:
     token = secrets.token_urlsafe(_BYTES)
-    made = path.with_name(f"{path.name}.{os.getpid()}")
-    made.unlink(missing_ok=True)
-    with open(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(f"{token}\n")
-    made.replace(path)
+    with replacing(path) as part:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{token}\n")
     return token

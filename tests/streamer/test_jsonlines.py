@@ -17,7 +17,7 @@ from emostream.streamer.outputs.jsonlines import JsonLinesWriter
 from emostream.streamer.protocol.events import decode, encode
 from tests.streamer.samples import EMOTION, UTTERANCE
 
-WRITING = [sys.executable, str(Path(__file__).with_name("writing.py"))]
+WRITING = [sys.executable, "-m", "tests.streamer.writing"]
 EXAMPLES = int(os.environ.get("EMOSTREAM_FUZZ_EXAMPLES", "5"))
 LINE = encode(replace(EMOTION, stream="desk", session="0" * 32))
 LAST = encode(replace(UTTERANCE, stream="desk", session="0" * 32))

@@ -1,6 +1,6 @@
 """Publishes events into an output as fast as it can, and says the number of each that was written.
 
-`python writing.py OUTPUT [EVENTS]`; without a count it goes on until it is killed.
+`python -m tests.streamer.writing OUTPUT [EVENTS]`; without a count it goes on until it is killed.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ They check the plumbing of the trainer with a known answer, for voice alone and 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from emostream.engines.errors import ConfigError, PublishError
+from emostream.engines.files import replace_file, replacing, unfinished_files
 from emostream.trainer.actors.clip import Line, write_clip
 from emostream.trainer.actors.layouts import LAYOUTS, DataSetPlan, Turn
 from emostream.trainer.processes import each_in_processes
@@ -22,6 +22,7 @@ from emostream.trainer.processes import each_in_processes
 __all__ = ["write_dataset"]
 
 _NOTE = ".emostream-actors.json"
+_THUMBNAILS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # as Windows begins its files of thumbnails
 _SHORTEST_S, _LONGEST_S = 1.0, 600.0
 _MOST_SUBJECTS = 999  # what BAUM-1s's names have room for
 _ACTORS_PER_SEED = 1 << 10
@@ -89,7 +90,7 @@ def write_dataset(
         missing = _prepare_folders(root, plan)
         _write_clips([_Clip(root / t.name, t, seconds, size, seed) for t in missing], len(plan.turns), jobs, progress)
         for name, text in plan.tables.items():
-            _write_whole(root / name, text.encode())
+            replace_file(root / name, text.encode())
     except OSError as error:
         raise PublishError(f"can't write {error.filename or root}: {error.strerror}; choose another folder") from error
     return subjects * takes * 6
@@ -123,17 +124,17 @@ def _begin(root: Path, arguments: dict[str, object]) -> None:
             changes = ", ".join(f"{name} {before.get(name)} and not {arguments[name]}" for name in other)
             raise ConfigError(f"{root} was begun with {changes}; give the same arguments, or another folder")
     root.mkdir(parents=True, exist_ok=True)
-    _write_whole(root / _NOTE, json.dumps(arguments).encode())
+    replace_file(root / _NOTE, json.dumps(arguments).encode())
 
 
 def _prepare_folders(root: Path, plan: DataSetPlan) -> list[Turn]:
     """Make the folders with their strays; return the turns whose files are missing."""
     for folder in sorted({(root / turn.name).parent for turn in plan.turns}):
         folder.mkdir(parents=True, exist_ok=True)
-        for part in folder.glob(".*.part.*"):  # of a process that was killed
+        for part in unfinished_files(folder):
             part.unlink()
     for name in plan.strays:
-        _write_whole(root / name, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # as Windows begins its files of thumbnails
+        replace_file(root / name, _THUMBNAILS)
     return [turn for turn in plan.turns if not (root / turn.name).is_file()]
 
 
@@ -150,14 +151,9 @@ def _write_clips(clips: list[_Clip], total: int, jobs: int, progress: Callable[[
 
 
 def _write_clip(clip: _Clip) -> None:
-    """Write one file under another name first, so that a file of the right name is whole."""
-    beside = clip.path.with_name(f".{clip.path.stem}.{os.getpid()}.part{clip.path.suffix}")
     actor = clip.seed * _ACTORS_PER_SEED + clip.turn.subject
-    try:
-        write_clip(beside, actor=actor, script=_script(clip, actor), size=clip.size, seed=clip.turn.take)
-        beside.replace(clip.path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(clip.path) as part:
+        write_clip(part, actor=actor, script=_script(clip, actor), size=clip.size, seed=clip.turn.take)
 
 
 def _script(clip: _Clip, actor: int) -> list[Line]:
@@ -170,9 +166,3 @@ def _script(clip: _Clip, actor: int) -> list[Line]:
         for seconds, speaking in ((before_s, False), (spoken_s, True), (after_s, False)):
             script.append(Line(clip.turn.emotion, float(seconds), speaking=speaking))
     return script
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content)
-    beside.replace(path)

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from emostream.engines.errors import ConfigError, PublishError
-from emostream.engines.files import check_target
+from emostream.engines.files import check_target, replacing
 from emostream.trainer.commands import options
 from emostream.trainer.commands.common import train_extra
-from emostream.trainer.processes import usable_cores
+from emostream.trainer.cores import usable_cores
 
 __all__ = ["act", "actors"]
 
@@ -69,12 +69,9 @@ def act(
     if out.suffix != ".mp4":
         raise ConfigError(f"{out} does not end in .mp4, the one kind of file that is written; name it OUT.mp4")
     check_target(out, force=True)
-    beside = out.with_name(f".{out.name}.part.mp4")
     try:
-        write_clip(beside, actor=actor, script=DEMO_SCRIPT * repeat)
-        beside.replace(out)
+        with replacing(out) as part:
+            write_clip(part, actor=actor, script=DEMO_SCRIPT * repeat)
     except OSError as error:
         raise PublishError(f"can't write {out}: {error.strerror}") from None
-    finally:
-        beside.unlink(missing_ok=True)
     typer.echo(f"Written to {out}.")

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emostream.engines.errors import ConfigError
+from emostream.trainer.cores import usable_cores
 from emostream.trainer.networks.presets import PRESETS
-from emostream.trainer.processes import usable_cores
 
 if TYPE_CHECKING:
     from emostream.trainer.datasets.base import DataSet

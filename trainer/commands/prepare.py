@@ -9,7 +9,7 @@ from rich.console import Console
 
 from emostream.trainer.commands import options
 from emostream.trainer.commands.common import Data, prepared, train_extra
-from emostream.trainer.processes import usable_cores
+from emostream.trainer.cores import usable_cores
 
 __all__ = ["prepare"]
 

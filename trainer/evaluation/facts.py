@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 
-from emostream.trainer.processes import usable_cores
+from emostream.trainer.cores import usable_cores
 from emostream.trainer.reports.facts import machine_name
 from emostream.trainer.reports.preparation import Preparation
 from emostream.trainer.segments.prepare import PreparedSet

@@ -10,13 +10,12 @@ import logging
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from emostream.engines.errors import TrainingError
-from emostream.engines.files import replace_file
+from emostream.engines.files import replace_file, replacing
 from emostream.engines.heads import LinearSVM
 from emostream.trainer.heads.svm import fit_svm
 from emostream.trainer.protocol.decisions import Decider
@@ -104,9 +103,9 @@ def _train_and_test(job: FoldJob) -> None:
         "machines_rate": chosen,
         "seconds": round(time.monotonic() - begun, 1),
     }
-    replace_file(job.place / "svms.npz", lambda stream: _save_svms(stream, decider))
-    replace_file(job.place / "decisions.csv", lambda stream: _save_decisions(stream, corpus, trained, decisions))
-    replace_file(job.place / "fold.json", lambda stream: stream.write(json.dumps(summary, indent=2).encode()))
+    _save_svms(job.place / "svms.npz", decider)
+    replace_file(job.place / "decisions.csv", _decisions_csv(corpus, trained, decisions).encode())
+    replace_file(job.place / "fold.json", json.dumps(summary, indent=2).encode())
     if not job.keep:
         for weights in job.place.rglob("weights.pt"):
             weights.unlink()
@@ -168,17 +167,16 @@ def _warn_of_missing_classes(fold: Fold, corpus: Corpus, trained: npt.NDArray[np
         )
 
 
-def _save_svms(stream: BinaryIO, decider: Decider) -> None:
+def _save_svms(file: Path, decider: Decider) -> None:
     arrays = {}
     for name, svm in decider.svms.items():
         fields = ("weight", "bias", "prob_a", "prob_b") if isinstance(svm, LinearSVM) else ("weight", "bias")
         arrays.update({f"{name} {field}": getattr(svm, field) for field in fields})
-    np.savez(stream, **arrays)
+    with replacing(file) as part, part.open("wb") as stream:
+        np.savez(stream, **arrays)
 
 
-def _save_decisions(
-    stream: BinaryIO, corpus: Corpus, trained: npt.NDArray[np.bool_], decisions: dict[str, npt.NDArray[np.int64]]
-) -> None:
+def _decisions_csv(corpus: Corpus, trained: npt.NDArray[np.bool_], decisions: dict[str, npt.NDArray[np.int64]]) -> str:
     names = (*corpus.classes, "")  # -1 is no decision
     text = io.StringIO()
     writer = csv.writer(text)
@@ -187,4 +185,4 @@ def _save_decisions(
         recording = corpus.recordings[index]
         found = [names[each[row]] for each in decisions.values()]
         writer.writerow([recording.name, recording.subject, recording.label, *found])
-    stream.write(text.getvalue().encode())
+    return text.getvalue()

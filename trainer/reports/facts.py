@@ -15,7 +15,7 @@ import torch
 
 from emostream.engines.archive import sha256_of
 from emostream.engines.errors import ConfigError, DataError
-from emostream.trainer.processes import usable_cores
+from emostream.trainer.cores import usable_cores
 from emostream.trainer.protocol.folds import Fold
 from emostream.trainer.reports.preparation import Preparation
 from emostream.trainer.segments.prepare import PreparedSet

@@ -14,18 +14,18 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from emostream.engines.archive import sha256_of
 from emostream.engines.errors import DataError, SourceError
+from emostream.engines.files import replacing, unfinished_files
 from emostream.engines.frontend.logmel import deltas, log_mel, mel_input
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.settings import (
@@ -46,7 +46,6 @@ __all__ = ["SEGMENT_WINDOW", "SHORT_WINDOW", "SegmentStore", "Segments", "Window
 _LAYOUT = 1  # of the two files
 _ARRAYS = ("samples", "arrived", "voiced", "frames")
 _CROP = (CROP_HEIGHT, CROP_WIDTH, 3)
-_PART = ".part"
 _STALE_S = 3600.0  # a part that nobody wrote to for so long is a killed process's
 # What damaged tables raise; NotImplementedError is a RuntimeError, UnicodeDecodeError a ValueError.
 _DAMAGE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zipfile.BadZipFile, zlib.error)
@@ -170,9 +169,9 @@ class SegmentStore:
         table, crops = self._files(key)
         try:
             table.parent.mkdir(parents=True, exist_ok=True)
-            with _replacing(crops) as stream:
+            with replacing(crops) as part, part.open("xb") as stream:
                 collected = _collect(cut, stream)
-            with _replacing(table) as stream:
+            with replacing(table) as part, part.open("xb") as stream:
                 np.savez(stream, length_s=length_s(), **collected)
         except OSError as error:
             raise DataError(
@@ -183,10 +182,11 @@ class SegmentStore:
 
     def sweep(self) -> None:
         """Remove what killed processes left of files that they were writing."""
-        for part in self.folder.glob(f"*/*{_PART}"):
-            with suppress(OSError):  # another process was faster, or may and this one may not
-                if time.time() - part.stat().st_mtime > _STALE_S:
-                    part.unlink()
+        for folder in self.folder.glob("*/"):
+            for part in unfinished_files(folder):
+                with suppress(OSError):  # another process was faster, or may and this one may not
+                    if time.time() - part.stat().st_mtime > _STALE_S:
+                        part.unlink()
 
     def _files(self, key: str) -> tuple[Path, Path]:
         place = self.folder / key[:2]
@@ -222,16 +222,3 @@ def _collect(cut: Iterable[Segment], crops: BinaryIO) -> dict[str, Any]:
         "voiced": np.array(voiced, bool),
         "frames": np.array(frames, np.int32).reshape(-1, CLIP_FRAMES),
     }
-
-
-@contextmanager
-def _replacing(file: Path) -> Iterator[BinaryIO]:
-    """A stream whose content takes the place of `file` once all of it is written."""
-    part = file.with_name(f"{file.name}-{uuid4().hex}{_PART}")
-    try:
-        with part.open("xb") as stream:
-            yield stream
-        part.replace(file)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

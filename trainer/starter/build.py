@@ -95,7 +95,7 @@ def build(job: StarterJob, out: Path, progress: Progress) -> tuple[Bundle, dict[
         job, folds, [found for _, found in parts], (voice_svm, face_svm, fused_svm), read, faces
     )
     with writing(job.place):
-        replace_file(job.place / FINDINGS, lambda stream: stream.write(json.dumps(figures, indent=1).encode()))
+        replace_file(job.place / FINDINGS, json.dumps(figures, indent=1).encode())
     heads: dict[HeadName, LinearSVM] = {name: each.head for name, each in calibrations.items()}
     graphs: list[Graph] = [model.audio, video, model.fusion]
     return write_bundle(out, graphs, heads, _manifest(job, folds, read, calibrations, figures)), figures

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.files import replace_file
+from emostream.engines.files import replacing
 from emostream.trainer.training.compute import writing
 
 __all__ = ["cached"]
@@ -38,5 +38,6 @@ def cached(file: Path, identity: str, make: Callable[[], Arrays]) -> dict[str, n
     arrays = {**made, _IDENTITY: np.array(identity)}
     with writing(file.parent):
         file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]
+        with replacing(file) as part, part.open("wb") as stream:
+            np.savez(stream, **arrays)  # type: ignore[arg-type]
     return made

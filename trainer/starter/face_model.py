@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from emostream.engines.files import replace_file
+from emostream.engines.files import replacing
 from emostream.trainer.export import as_exported
 from emostream.trainer.networks.c3d import C2D, C3D
 from emostream.trainer.networks.graphs import Graph, StillGraph, VideoGraph
@@ -100,8 +100,8 @@ class FaceTraining:
 
         def inflate() -> None:
             file = self.place / "stills.pt"
-            with writing(self.place):
-                replace_file(file, lambda stream: torch.save(twin.state_dict(), stream))
+            with writing(self.place), replacing(file) as part, part.open("wb") as stream:
+                torch.save(twin.state_dict(), stream)
             take_video_weights(network, file)
             network.fc8.load_state_dict(twin.network.fc8.state_dict())
             graph.mean.copy_(twin.mean)

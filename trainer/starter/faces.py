@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from emostream.engines.archive import sha256_of
 from emostream.engines.errors import DataError
+from emostream.trainer.cores import usable_cores
 from emostream.trainer.datasets.fer2013 import StillFaces, find_still_faces, read_still_faces
-from emostream.trainer.processes import usable_cores
 from emostream.trainer.starter.cached import cached
 from emostream.trainer.starter.recipe import LABELS
 from emostream.trainer.stills.copies import copies_among

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import pickle
 import shutil
 import time
@@ -28,7 +27,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Sampler
 
 from emostream.engines.errors import TrainingError
-from emostream.engines.files import replace_file
+from emostream.engines.files import replace_file, replacing, unfinished_files
 from emostream.trainer.networks.graphs import AudioGraph, FusionGraph, Graph, VideoGraph
 from emostream.trainer.training.augment import mix, vary_clips, vary_mels
 from emostream.trainer.training.compute import Compute, writing
@@ -75,7 +74,8 @@ def train(
         _begin(place, identity)
         _run(graph, examples, schedule, place, seed, compute)
         _lay_out(graph.to("cpu"), {})
-        replace_file(place / _WEIGHTS, lambda stream: torch.save(graph.state_dict(), stream))
+        with replacing(place / _WEIGHTS) as part, part.open("wb") as stream:
+            torch.save(graph.state_dict(), stream)
         (place / _CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -195,8 +195,8 @@ class _Keep(Callback):
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if time.monotonic() - self._saved >= _SAVE_EVERY_S and trainer.current_epoch + 1 < (trainer.max_epochs or 0):
-            trainer.save_checkpoint(f"{self._file}.part")
-            os.replace(f"{self._file}.part", self._file)
+            with replacing(self._file) as part:
+                trainer.save_checkpoint(part)
             self._saved = time.monotonic()
 
 
@@ -256,14 +256,16 @@ def _cycle(steps: int) -> Any:
 
 
 def _begin(place: Path, identity: str) -> None:
-    """Make the folder ready: what another training left in it goes."""
+    """Make the folder ready: what another training left in it goes, and what a killed one had not finished."""
     place.mkdir(parents=True, exist_ok=True)
+    for part in unfinished_files(place):
+        part.unlink(missing_ok=True)
     if _identity(place) != identity:
         for name in (_WEIGHTS, _CHECKPOINT):
             (place / name).unlink(missing_ok=True)
         for logs in place.glob(f"{_LOG}-*"):
             shutil.rmtree(logs)
-        replace_file(place / _IDENTITY, lambda stream: stream.write(identity.encode()))
+        replace_file(place / _IDENTITY, identity.encode())
 
 
 def _identity(place: Path) -> str | None:

@@ -7,9 +7,7 @@ are code for a GPU, so they lie in the user's own cache and nowhere else, never 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import BinaryIO, Literal
 import msgspec
 import platformdirs
 
+from emostream.engines.files import replacing
 from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 
 __all__ = ["PlanCache", "PlanHeader", "PlanKey", "StoredPlan"]
@@ -129,22 +128,15 @@ class PlanCache:
         file = self._file(key)
         file.parent.mkdir(parents=True, exist_ok=True)
         header = PlanHeader(key, bundle, role, hashlib.sha256(plan).hexdigest())
-        # A name of its own, since two sessions may build the same plan at once.
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".plan-", delete=False) as stream:
-            try:
-                stream.writelines((_MAGIC, msgspec.json.encode(header), b"\n", plan))
-                stream.close()
-                os.replace(stream.name, file)
-            except BaseException:
-                Path(stream.name).unlink(missing_ok=True)
-                raise
+        with replacing(file) as part, part.open("wb") as stream:
+            stream.writelines((_MAGIC, msgspec.json.encode(header), b"\n", plan))
         for other in self._of_network(key):
             if other.file != file and (other.header is None or _outdated(other.header.key, key)):
                 other.file.unlink(missing_ok=True)
 
     def plans(self) -> list[StoredPlan]:
         """Every plan there is, damaged ones too and last; by bundle, GPU and role."""
-        return sorted((_stored(file) for file in self.folder.glob(f"*/*{_SUFFIX}")), key=_place)
+        return sorted((_stored(file) for file in self.folder.glob(f"*/[!.]*{_SUFFIX}")), key=_place)
 
     def clean(self) -> list[StoredPlan]:
         """Remove every plan, and what interrupted builds have left; returns what was there.
@@ -161,7 +153,7 @@ class PlanCache:
         return self.folder / key.onnx[:32] / f"{key.digest}{_SUFFIX}"
 
     def _of_network(self, key: PlanKey) -> Iterator[StoredPlan]:
-        return (_stored(file) for file in sorted(self._file(key).parent.glob(f"*{_SUFFIX}")))
+        return (_stored(file) for file in sorted(self._file(key).parent.glob(f"[!.]*{_SUFFIX}")))
 
     def _why_not(self, key: PlanKey) -> str:
         others = [key.differences(each.header.key) for each in self._of_network(key) if each.header is not None]

@@ -263,9 +263,11 @@ def test_the_rate_that_does_best_on_inner_subjects_is_taken_and_one_that_diverge
 def test_a_fold_that_cannot_be_written_is_one_error(done: FoldJob, tmp_path: Path) -> None:
     shutil.copytree(done.place, tmp_path / "fold")
     (tmp_path / "fold" / "fold.json").unlink()
-    (tmp_path / "fold" / "svms.npz.part").symlink_to("/dev/full")
-    with pytest.raises(TrainingError, match=r"work in .*fold stops: .*No space left on device.*run the same command"):
-        run_fold(replace(done, place=tmp_path / "fold"))
+    save = np.savez
+    with open("/dev/full", "wb", buffering=0) as full, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(np, "savez", lambda _, **arrays: save(full, **arrays))
+        with pytest.raises(TrainingError, match=r"work in .*fold stops: .*No space left on device.*run the same"):
+            run_fold(replace(done, place=tmp_path / "fold"))
     assert not finished(replace(done, place=tmp_path / "fold"))
 
 

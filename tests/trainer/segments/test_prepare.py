@@ -182,7 +182,7 @@ def test_a_second_time_cuts_what_is_damaged_and_nothing_else(
     for damaged in (table, crops):
         damaged.write_bytes(damaged.read_bytes()[:-1])
     before = {path: path.stat().st_mtime_ns for path in cache.rglob("*.*")}
-    left = table.with_name(f"{table.name}-1.part")  # by a process that was killed long ago
+    left = table.with_name(f".{table.stem}.1.part{table.suffix}")  # by a process that was killed long ago
     left.touch()
     os.utime(left, (0, 0))
     second = Cut(data, cache)

@@ -315,13 +315,13 @@ def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
 
     def killed() -> Iterator[Segment]:
         yield from made_up("ff")
-        (part,) = (path for path in (tmp_path / "ke").iterdir() if path.suffix == ".part")
-        shutil.copy(part, part.with_name(f"old-{part.name}"))
-        shutil.copy(part, part.with_name(f"new-{part.name}"))
+        (part,) = (path for path in (tmp_path / "ke").iterdir() if ".part" in path.suffixes)
+        shutil.copy(part, part.with_name(f".old{part.name}"))
+        shutil.copy(part, part.with_name(f".new{part.name}"))
 
     store.write("key", killed(), lambda: 1.0)
-    (old,) = tmp_path.rglob("old-*.part")
-    (new,) = tmp_path.rglob("new-*.part")
+    (old,) = tmp_path.rglob(".old.*")
+    (new,) = tmp_path.rglob(".new.*")
     os.utime(old, (time.time() - 7200,) * 2)
     for finished in tmp_path.rglob("key.*"):
         os.utime(finished, (time.time() - 7200,) * 2)

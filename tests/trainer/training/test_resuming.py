@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from emostream.engines.errors import TrainingError
 from emostream.trainer.training import loop
@@ -177,9 +178,11 @@ def test_a_full_disk_is_one_error_wherever_it_strikes(tmp_path: Path, monkeypatc
     with room_for(50), pytest.raises(TrainingError, match=rf"work in .*log {remedy}"):
         run(fresh(), pairs(), PAPER, tmp_path / "log")
     (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "weights.pt.part").symlink_to("/dev/full")
-    with pytest.raises(TrainingError, match=r"work in .*full stops: .*No space left on device; mend that"):
-        run(fresh(), pairs(), PAPER, tmp_path / "full")
+    save = torch.save
+    with open("/dev/full", "wb", buffering=0) as full, monkeypatch.context() as patched:
+        patched.setattr(torch, "save", lambda state, _: save(state, full))
+        with pytest.raises(TrainingError, match=r"work in .*full stops: .*No space left on device; mend that"):
+            run(fresh(), pairs(), PAPER, tmp_path / "full")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(TrainingError, match=r"work in .*file/dbn stops: .*Not a directory"):
         run(fresh(), pairs(), PAPER, tmp_path / "file" / "dbn")
