@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from emostream.engines.errors import ConfigError
 from emostream.engines.files import is_same_file
 from emostream.engines.starter import STARTER
 from emostream.streamer.address import Address
+from emostream.streamer.options import Option
 from emostream.streamer.outputs.choose import check_output
 from emostream.streamer.protocol.events import DEFAULT_ENDPOINT, check_stream_name
 
-__all__ = ["BROWSER", "Config", "StreamConfig"]
+__all__ = ["BROWSER", "PANELS", "Config", "RecognitionConfig", "StreamConfig"]
 
 BROWSER: Final = "browser"
 """As `--camera`, `--mic` or `--input`: that of whoever has the live page open."""
+
+_SOURCES, _RECOGNITION, _RESULTS, _SESSION = PANELS = ("Sources", "Recognition", "Results", "Session")
+"""The headings of the help, in its order."""
 
 _MAX_AV_OFFSET_MS = 2000.0
 _MAX_DURATION_S = 1e8  # three years
@@ -28,20 +32,35 @@ _METRICS_EXAMPLE, _WEB_EXAMPLE = "127.0.0.1:9464", "127.0.0.1:8080"
 class StreamConfig:
     """What one stream watches and hears.
 
-    Attributes:
-        name: in topics, 1 to 64 of a-z, 0-9, `_` and `-`.
-        camera: index, device path, file or URL; `browser`; `none`; or None: camera 0, if there is one.
-        mic: `default`, index, part of a name, or file; `browser`; `none`; or None: the default one, if there is one.
-        input: a file or URL with both, or `browser`; excludes the other two.
-        av_offset_ms: how much later than the voice the camera delivers, in milliseconds.
+    Without a camera and a microphone it takes camera 0 and the default microphone, as far as they exist. `input`
+    excludes both. A name has 1 to 64 of a-z, 0-9, `_` and `-`. Sources are addresses that may hold passwords, which
+    is why `repr` leaves them out.
     """
 
-    name: str = "default"
-    # Addresses, which may hold passwords.
-    camera: str | None = field(default=None, repr=False)
-    mic: str | None = field(default=None, repr=False)
-    input: str | None = field(default=None, repr=False)
-    av_offset_ms: float = 0.0
+    name: Annotated[str, Option("Name of the stream in topics.", "NAME", _RESULTS, name="stream")] = "default"
+    camera: Annotated[
+        str | None,
+        Option(
+            "Camera by index or path, a video file, a URL, or that of whoever has the --web page open.",
+            "0|PATH|URL|browser|none",
+            _SOURCES,
+            numeric=True,
+        ),
+    ] = field(default=None, repr=False)
+    mic: Annotated[
+        str | None,
+        Option(
+            "Microphone, an audio file, or that of whoever has the --web page open.",
+            "default|NAME|INDEX|FILE|browser|none",
+            _SOURCES,
+            numeric=True,
+        ),
+    ] = field(default=None, repr=False)
+    input: Annotated[
+        str | None,
+        Option("A recording, network stream or browser with picture and sound.", "FILE|URL|browser", _SOURCES),
+    ] = field(default=None, repr=False)
+    av_offset_ms: Annotated[float, Option("How much later than the sound the picture comes.", "MS", _SOURCES)] = 0.0
 
     def __post_init__(self) -> None:
         check_stream_name(self.name)
@@ -73,56 +92,75 @@ class StreamConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
-    """The options of the command `emostream`.
+class RecognitionConfig:
+    """What recognises, and how it runs; a session and the commands for clips share it."""
+
+    bundle: Annotated[
+        Path,
+        Option(
+            "Networks and heads: a bundle's folder or .zip; the starter if not given.",
+            "PATH",
+            _RECOGNITION,
+            show_default=False,
+        ),
+    ] = STARTER
+    engine: Annotated[str, Option("What runs the networks.", "auto|openvino|onnxruntime|tensorrt", _RECOGNITION)] = (
+        "auto"
+    )
+    precision: Annotated[str, Option("Arithmetic of the networks.", "auto|fp32|bf16|fp16|int8", _RECOGNITION)] = "auto"
+    face_model: Annotated[
+        Path | None, Option("Find faces with this YuNet model instead of Viola-Jones.", "FILE", _RECOGNITION)
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(RecognitionConfig):
+    """A session: the options of the command `emostream`, by the same names.
 
     Attributes:
         streams: one or more, each with a name of its own.
-        bundle: folder or .zip; the starter that ships with emostream if not given.
-        engine: `auto`, `openvino`, `onnxruntime` or `tensorrt`.
-        precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
-        publish: ZeroMQ endpoint to bind.
-        replay: ZeroMQ endpoint to bind for giving events again; `none`; or None: the one that belongs to `publish`.
-        keys: folder of `emostream keys`; only clients that it lists are let in.
-        output: file for events as JSON Lines, or Parquet files where it ends in `.parquet`; `-` for standard output.
-        record: folder in which a new one gets the events of this session, and says what they are.
-        record_media: record pictures and sound beside them.
-        osc: `HOST:PORT` to which events are sent as Open Sound Control; none if not given.
-        lsl: show scores and labels as streams of Lab Streaming Layer.
-        view: show scores, levels and rates in the terminal.
-        fast: play recordings as quickly as possible.
-        duration_s: end after so many seconds of each stream.
-        face_model: a YuNet model file, instead of Viola-Jones.
-        metrics: `ADDRESS:PORT` that serves Prometheus metrics over HTTP; none if not given.
-        insecure: let others than this machine reach what has no protection of its own.
-        log_json: log JSON, one object a line.
-        web: `ADDRESS:PORT` that serves the live page; none if not given.
-        web_cert: PEM file of the page's certificate, for HTTPS.
-        web_key: PEM file of its key.
     """
 
     streams: tuple[StreamConfig, ...] = (StreamConfig(),)
-    bundle: Path = STARTER
-    engine: str = "auto"
-    precision: str = "auto"
-    publish: str = DEFAULT_ENDPOINT
-    replay: str | None = None
-    keys: Path | None = None
-    output: str | None = None
-    record: Path | None = None
-    record_media: bool = False
-    osc: str | None = None
-    lsl: bool = False
-    view: bool = False
-    fast: bool = False
-    duration_s: float | None = None
-    face_model: Path | None = None
-    metrics: str | None = None
-    insecure: bool = False
-    log_json: bool = False
-    web: str | None = None
-    web_cert: Path | None = None
-    web_key: Path | None = None
+    fast: Annotated[bool, Option("Play files as quickly as possible.", panel=_SOURCES)] = False
+    publish: Annotated[str, Option("ZeroMQ endpoint to bind.", "tcp://...", _RESULTS)] = DEFAULT_ENDPOINT
+    replay: Annotated[
+        str | None,
+        Option(
+            "Where subscribers get missed events again; the port 1000 above --publish's if not given.",
+            "tcp://...|none",
+            _RESULTS,
+        ),
+    ] = None
+    keys: Annotated[
+        Path | None, Option("Encrypt, and let in clients of `emostream keys` only.", "FOLDER", _RESULTS)
+    ] = None
+    insecure: Annotated[bool, Option("Let other machines in where nothing protects.", panel=_RESULTS)] = False
+    output: Annotated[
+        str | None,
+        Option(
+            "Also append the events to a file, as JSON Lines, or as Parquet where it ends in .parquet.",
+            "FILE|-",
+            _RESULTS,
+        ),
+    ] = None
+    record: Annotated[
+        Path | None,
+        Option("Record the events into a new folder in this one, with what they are.", "FOLDER", _RESULTS),
+    ] = None
+    record_media: Annotated[bool, Option("Record pictures and sound beside them.", panel=_RESULTS)] = False
+    osc: Annotated[str | None, Option("Also send the events as Open Sound Control.", "HOST:PORT", _RESULTS)] = None
+    lsl: Annotated[bool, Option("Also show them to Lab Streaming Layer.", panel=_RESULTS)] = False
+    view: Annotated[bool, Option("Show scores, levels and rates in the terminal.", panel=_RESULTS)] = False
+    web: Annotated[str | None, Option(f"Serve the live page, as on {_WEB_EXAMPLE}.", "ADDRESS:PORT", _RESULTS)] = None
+    web_cert: Annotated[Path | None, Option("Certificate of the page, for HTTPS.", "FILE", _RESULTS)] = None
+    web_key: Annotated[Path | None, Option("Key of the certificate.", "FILE", _RESULTS)] = None
+    metrics: Annotated[
+        str | None, Option(f"Serve Prometheus metrics, as on {_METRICS_EXAMPLE}.", "ADDRESS:PORT", _RESULTS)
+    ] = None
+    duration_s: Annotated[float | None, Option("End after so many seconds.", "S", _SESSION)] = None
+    verbose: Annotated[bool, Option("Say more about what happens.", panel=_SESSION, short="-v")] = False
+    log_json: Annotated[bool, Option("Log JSON, one object a line.", panel=_SESSION)] = False
 
     def __post_init__(self) -> None:
         if self.duration_s is not None and not 0 < self.duration_s <= _MAX_DURATION_S:

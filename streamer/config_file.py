@@ -13,46 +13,28 @@ input = "rtsp://door.local/stream"
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emostream.engines.errors import ConfigError
 from emostream.engines.redaction import one_line, without_secrets
 from emostream.streamer.config import Config, StreamConfig
+from emostream.streamer.options import Setting, from_settings, settings_of
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["STREAM_OPTIONS", "ConfigFile", "read_config_file"]
+__all__ = ["ConfigFile", "read_config_file"]
 
-STREAM_OPTIONS = tuple(field.name.replace("_", "-") for field in fields(StreamConfig) if field.name != "name")
-"""What a stream's table may hold, by the names of the command line."""
-
-_SESSION_OPTIONS = (
-    *(field.name.removesuffix("_s").replace("_", "-") for field in fields(Config) if field.name != "streams"),
-    "verbose",
-)
+_OF_STREAM = {each.name: each for each in settings_of(StreamConfig)}
+_OF_TABLE = {name: each for name, each in _OF_STREAM.items() if each.field != "name"}  # which its table has already
+_OF_SESSION = {each.name: each for each in settings_of(Config)}
 
 _MOST_BYTES = 1_000_000
-
-# The TOML types of the options that are not plain texts.
-_KINDS: dict[str, tuple[type, ...]] = {
-    "camera": (int, str),
-    "mic": (int, str),
-    "record-media": (bool,),
-    "lsl": (bool,),
-    "view": (bool,),
-    "fast": (bool,),
-    "insecure": (bool,),
-    "log-json": (bool,),
-    "verbose": (bool,),
-    "duration": (int, float),
-    "av-offset-ms": (int, float),
-}
 
 
 @dataclass(frozen=True)
@@ -94,10 +76,10 @@ def _read(path: Path) -> ConfigFile:
     except RecursionError:
         raise ConfigError(f"configuration {path} nests its values too deeply; expected options and tables") from None
     tables = options.pop("streams", {})
-    _check(f"configuration {path}", options, (*_SESSION_OPTIONS, "stream", *STREAM_OPTIONS))
+    _check(f"configuration {path}", options, _OF_SESSION | _OF_STREAM)
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise ConfigError(f"configuration {path}: streams is {tables!r}, expected tables such as [streams.desk]")
-    alone = [name for name in ("stream", *STREAM_OPTIONS) if name in options]
+    alone = [name for name in _OF_STREAM if name in options]
     if tables and alone:
         raise ConfigError(
             f"configuration {path} holds {', '.join(alone)} beside its streams; "
@@ -108,23 +90,23 @@ def _read(path: Path) -> ConfigFile:
 
 def _stream(path: Path, name: str, table: dict[str, Any]) -> StreamConfig:
     where = f"configuration {path}, stream {name or repr(name)}"
-    _check(where, table, STREAM_OPTIONS)
-    values = {option.replace("-", "_"): value for option, value in table.items()}
-    for device in ("camera", "mic"):
-        if device in values:
-            values[device] = str(values[device])
+    _check(where, table, _OF_TABLE)
+    values = {
+        _OF_TABLE[option].parameter: str(value) if _OF_TABLE[option].option.numeric else value
+        for option, value in table.items()
+    }
     try:
-        return StreamConfig(name=name, **values)
+        return from_settings(StreamConfig, values, name=name)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
 
 
-def _check(where: str, options: dict[str, Any], known: Collection[str]) -> None:
+def _check(where: str, options: dict[str, Any], known: Mapping[str, Setting]) -> None:
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ConfigError(f"{where} holds {', '.join(unknown)}; expected options among {', '.join(sorted(known))}")
     for name, value in options.items():
-        expected = _KINDS.get(name, (str,))
+        expected = known[name].toml_types
         if type(value) not in expected:
             kinds = " or ".join(kind.__name__ for kind in expected)
             raise ConfigError(f"{where}: {name} is {value!r}, expected {kinds}")

@@ -21,12 +21,13 @@ from emostream.engines.media.container import is_url
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.pooling import Features
 from emostream.engines.recognizer import Recognizer
+from emostream.streamer.config import RecognitionConfig
 from emostream.streamer.eventlog.reader import SegmentOrUtterance
 from emostream.streamer.pipeline.event_builder import EventBuilder
 from emostream.streamer.pipeline.segment_queue import TimedSegment
 from emostream.streamer.protocol.events import Dropped
 
-__all__ = ["ClipOptions", "Found", "StoppedError", "recognise", "recognizer_of"]
+__all__ = ["Found", "StoppedError", "recognise", "recognizer_of"]
 
 STREAM = "default"
 _SESSION = "0" * 32
@@ -35,23 +36,6 @@ _log = logging.getLogger("emostream")
 
 class StoppedError(EmostreamError):
     """A signal has come before the work was done."""
-
-
-@dataclass(frozen=True)
-class ClipOptions:
-    """What recognises a clip; the options are those of a session.
-
-    Attributes:
-        bundle: folder or .zip.
-        engine: `auto`, `openvino`, `onnxruntime` or `tensorrt`.
-        precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
-        face_model: a YuNet model file, instead of Viola-Jones.
-    """
-
-    bundle: Path
-    engine: str = "auto"
-    precision: str = "auto"
-    face_model: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +48,7 @@ class Found:
 
 
 @contextmanager
-def recognizer_of(options: ClipOptions) -> Iterator[Recognizer]:
+def recognizer_of(options: RecognitionConfig) -> Iterator[Recognizer]:
     """Load a bundle on an engine.
 
     Raises:
@@ -82,7 +66,7 @@ def recognizer_of(options: ClipOptions) -> Iterator[Recognizer]:
 def recognise(
     clip: str,
     recognizer: Recognizer,
-    options: ClipOptions,
+    options: RecognitionConfig,
     stop: threading.Event,
     on_face: Callable[[FrameFace], None] | None = None,
 ) -> Iterator[Found]:

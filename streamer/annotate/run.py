@@ -13,10 +13,11 @@ from emostream.engines.starter import STARTER
 from emostream.streamer.annotate.eaf import write_eaf
 from emostream.streamer.annotate.video import recognise_faces, write_video
 from emostream.streamer.annotate.vtt import write_vtt
+from emostream.streamer.config import RecognitionConfig
 from emostream.streamer.eventlog.inputs import EVENTS_SUFFIXES, EventsSource, events_source
 from emostream.streamer.eventlog.reader import SessionKey
 from emostream.streamer.eventlog.timeline import Timeline, TimelineBuilder
-from emostream.streamer.offline import ClipOptions, StoppedError, recognise, recognizer_of
+from emostream.streamer.offline import StoppedError, recognise, recognizer_of
 from emostream.streamer.stopping import STOPPING
 from emostream.streamer.terminal.progress import length_of, showing
 from emostream.streamer.whole_file import whole_file
@@ -31,7 +32,7 @@ SUFFIXES = {".mp4": "a video", ".eaf": "tiers for ELAN", ".vtt": "subtitles"}
 def annotate(
     source: Path,
     target: Path,
-    options: ClipOptions,
+    options: RecognitionConfig,
     *,
     force: bool = False,
     stream: str | None = None,
@@ -71,7 +72,7 @@ def annotate(
             )
         if media is not None and not media.is_file():
             raise ConfigError(f"--media {media} is no file; expected the clip that the events belong to")
-        if options != ClipOptions(bundle=STARTER):
+        if options != RecognitionConfig(bundle=STARTER):
             raise ConfigError(
                 f"--bundle, --engine, --precision and --face-model are for clips, but {source} holds events"
             )
@@ -80,7 +81,9 @@ def annotate(
     typer.echo(f"made {target}: {what}")
 
 
-def _of_clip(clip: Path, target: Path, suffix: str, options: ClipOptions, stop: threading.Event, *, force: bool) -> str:
+def _of_clip(
+    clip: Path, target: Path, suffix: str, options: RecognitionConfig, stop: threading.Event, *, force: bool
+) -> str:
     total = length_of(clip)
     with recognizer_of(options) as recognizer, showing() as progress:
         recognising = progress("recognising", total)

@@ -22,8 +22,9 @@ from emostream.engines.media.video import even_sided, fitted, picture_codec
 from emostream.engines.recognizer import Recognizer
 from emostream.streamer.annotate.drawing import Drawing, SeenFace
 from emostream.streamer.annotate.sound import SoundCopy
+from emostream.streamer.config import RecognitionConfig
 from emostream.streamer.eventlog.timeline import display_interval
-from emostream.streamer.offline import ClipOptions, StoppedError, recognise
+from emostream.streamer.offline import StoppedError, recognise
 from emostream.streamer.protocol.events import EmotionEvent
 
 __all__ = ["Recognised", "recognise_faces", "write_video"]
@@ -66,7 +67,7 @@ class Recognised:
 def recognise_faces(
     clip: Path,
     recognizer: Recognizer,
-    options: ClipOptions,
+    options: RecognitionConfig,
     stop: threading.Event,
     on_progress: Callable[[float], None],
 ) -> Recognised:

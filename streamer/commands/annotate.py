@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from emostream.engines.starter import STARTER
-from emostream.streamer.commands.options import BundlePath, EngineName, FaceModel, Force, PrecisionName
+from emostream.streamer.commands.options import Force, with_settings
+from emostream.streamer.config import RecognitionConfig
+from emostream.streamer.options import from_settings
 
 __all__ = ["annotate"]
 
 
+@with_settings(RecognitionConfig)
 def annotate(
     source: Annotated[
         Path, typer.Argument(metavar="CLIP|EVENTS", help="A clip, or events.jsonl, or the folder of a recording.")
@@ -26,14 +28,10 @@ def annotate(
         Path | None,
         typer.Option(metavar="FILE", help="Of events, for ELAN: what they belong to; NAME.mkv beside them if there."),
     ] = None,
-    bundle: BundlePath = STARTER,
-    engine: EngineName = "auto",
-    precision: PrecisionName = "auto",
-    face_model: FaceModel = None,
+    **values: Any,
 ) -> None:
     """Draw the results into a copy of a clip (.mp4), or write them as tiers for ELAN (.eaf) or subtitles (.vtt)."""
     from emostream.streamer.annotate.run import annotate as annotate_file
-    from emostream.streamer.offline import ClipOptions
 
-    options = ClipOptions(bundle=bundle, engine=engine, precision=precision, face_model=face_model)
+    options = from_settings(RecognitionConfig, values)
     annotate_file(source, target, options, force=force, stream=stream, media=media)

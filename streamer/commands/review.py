@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from emostream.engines.starter import STARTER
-from emostream.streamer.commands.options import BundlePath, EngineName, FaceModel, Force, PrecisionName
+from emostream.streamer.commands.options import Force, with_settings
+from emostream.streamer.config import RecognitionConfig
+from emostream.streamer.options import from_settings
 
 __all__ = ["review"]
 
 
+@with_settings(RecognitionConfig)
 def review(
     source: Annotated[
         Path,
@@ -21,17 +23,13 @@ def review(
     output: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the report goes.")] = Path("report.html"),
     open_it: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     force: Force = False,
-    bundle: BundlePath = STARTER,
-    engine: EngineName = "auto",
-    precision: PrecisionName = "auto",
-    face_model: FaceModel = None,
+    **values: Any,
 ) -> None:
     """Make a report of what was recorded, as one HTML file; a clip is recognised for it.
 
     An earlier report is replaced, another file only with --force.
     """
-    from emostream.streamer.offline import ClipOptions
     from emostream.streamer.review.run import review as review_recording
 
-    options = ClipOptions(bundle=bundle, engine=engine, precision=precision, face_model=face_model)
+    options = from_settings(RecognitionConfig, values)
     review_recording(source, output, options, force=force, show=open_it)

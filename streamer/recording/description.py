@@ -124,7 +124,7 @@ def options_of(config: Config | StreamConfig) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for field in fields(config):
         value = getattr(config, field.name)
-        if field.name in ("streams", "name", "keys"):
+        if field.name in ("streams", "name", "keys", "verbose"):
             continue
         if isinstance(value, (str, Path)):
             value = redacted(str(value))

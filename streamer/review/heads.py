@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from emostream.engines.recognizer import Recognizer
-from emostream.streamer.offline import ClipOptions, Found, recognise
+from emostream.streamer.config import RecognitionConfig
+from emostream.streamer.offline import Found, recognise
 from emostream.streamer.review.columns import SessionColumns
 
 __all__ = ["BothHeads", "ask_heads", "heads_of"]
@@ -28,7 +29,7 @@ def ask_heads(
     session: SessionColumns,
     media: Path,
     recognizer: Recognizer,
-    options: ClipOptions,
+    options: RecognitionConfig,
     stop: threading.Event,
     on_time: Callable[[float], None],
 ) -> None:

@@ -11,9 +11,10 @@ import typer
 
 from emostream.engines.errors import ConfigError
 from emostream.engines.files import check_target
+from emostream.streamer.config import RecognitionConfig
 from emostream.streamer.eventlog.inputs import EventsSource, events_source
 from emostream.streamer.eventlog.reader import SessionKey
-from emostream.streamer.offline import ClipOptions, StoppedError, recognise, recognizer_of
+from emostream.streamer.offline import StoppedError, recognise, recognizer_of
 from emostream.streamer.protocol.events import EmotionEvent
 from emostream.streamer.review.columns import SessionColumns
 from emostream.streamer.review.figures import Row
@@ -32,7 +33,7 @@ _EVERY = 2000  # events between two moves of the bar
 _HEAD_BYTES = 4096
 
 
-def review(source: Path, target: Path, options: ClipOptions, *, force: bool = False, show: bool = False) -> None:
+def review(source: Path, target: Path, options: RecognitionConfig, *, force: bool = False, show: bool = False) -> None:
     """Make a report.
 
     Args:
@@ -61,7 +62,7 @@ def review(source: Path, target: Path, options: ClipOptions, *, force: bool = Fa
         typer.echo(f"there is no browser to show it; open {target} yourself")
 
 
-def _of_events(given: Path, source: EventsSource, options: ClipOptions, stop: threading.Event) -> Report:
+def _of_events(given: Path, source: EventsSource, options: RecognitionConfig, stop: threading.Event) -> Report:
     sessions: dict[SessionKey, SessionColumns] = {}
     labels = _labels(source)
     with showing() as progress:
@@ -93,7 +94,7 @@ def _of_events(given: Path, source: EventsSource, options: ClipOptions, stop: th
 
 
 def _ask_heads(
-    sessions: list[SessionColumns], source: EventsSource, options: ClipOptions, stop: threading.Event
+    sessions: list[SessionColumns], source: EventsSource, options: RecognitionConfig, stop: threading.Event
 ) -> None:
     """Have voice and face tell by themselves where pictures and sound were recorded, if that takes minutes at most."""
     media = {
@@ -110,7 +111,7 @@ def _ask_heads(
             ask_heads(session, path, recognizer, options, stop, progress(f"asking {session.stream}", length_of(path)))
 
 
-def _of_clip(clip: Path, options: ClipOptions, stop: threading.Event) -> Report:
+def _of_clip(clip: Path, options: RecognitionConfig, stop: threading.Event) -> Report:
     total = length_of(clip)
     with recognizer_of(options) as recognizer, showing() as progress:
         recognising = progress("recognising", total)

@@ -25,8 +25,9 @@ from emostream.streamer.annotate.eaf import eaf_of
 from emostream.streamer.annotate.run import annotate
 from emostream.streamer.annotate.video import recognise_faces
 from emostream.streamer.annotate.vtt import vtt_lines
+from emostream.streamer.config import RecognitionConfig
 from emostream.streamer.eventlog.timeline import TimelineBuilder, caption, display_interval
-from emostream.streamer.offline import ClipOptions, recognizer_of
+from emostream.streamer.offline import recognizer_of
 from emostream.streamer.protocol.events import encode
 from emostream.streamer.whole_file import whole_file
 from tests.media_files import write_media
@@ -167,7 +168,7 @@ def test_text_that_looks_like_markup():
 
 def test_the_video_shows_what_the_session_said(clip, events, folder):
     made = annotated(clip, folder / "annotated.mp4")
-    options = ClipOptions(bundle=STARTER)
+    options = RecognitionConfig(bundle=STARTER)
     with recognizer_of(options) as recognizer:
         found = recognise_faces(clip, recognizer, options, threading.Event(), lambda _: None)
     assert [event.label for event in found.events] == [event["label"] for event in emotions(events)]
@@ -261,7 +262,7 @@ def test_refusals(clip, events, folder, tmp_path, source, target, message):
     (tmp_path / "link.vtt").symlink_to("nowhere")
     before = {path: path.lstat().st_mtime_ns for path in tmp_path.iterdir()}
     with pytest.raises((ConfigError, SourceError, PublishError), match=message):
-        annotate(tmp_path / source, tmp_path / target, ClipOptions(bundle=STARTER))
+        annotate(tmp_path / source, tmp_path / target, RecognitionConfig(bundle=STARTER))
     assert {path: path.lstat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
@@ -289,7 +290,7 @@ def test_the_command_refuses_in_one_line(clip, tmp_path):
 
 
 def test_events_of_several_streams_and_sessions(tmp_path, caplog, capsys):
-    file, options = tmp_path / "events.jsonl", ClipOptions(bundle=STARTER)
+    file, options = tmp_path / "events.jsonl", RecognitionConfig(bundle=STARTER)
     of = [("desk", "1"), ("door", "2"), ("desk", "3")]
     lines = [
         encode(replace(EMOTION, stream=stream, session=session * 32, label="joy" if session == "3" else "anger"))

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from emostream.engines.errors import ConfigError, PublishError, SourceError
 from emostream.engines.starter import STARTER
+from emostream.streamer.config import RecognitionConfig
 from emostream.streamer.eventlog.reader import EventsFile
-from emostream.streamer.offline import ClipOptions
 from emostream.streamer.protocol.events import Dropped, Modalities, Reasons, decode, encode
 from emostream.streamer.review.charts import apart_chart, recognised_chart
 from emostream.streamer.review.columns import Bins, SessionColumns
@@ -279,10 +279,10 @@ def test_refusals(tmp_path, source, target, message):
     (tmp_path / "mine.html").write_text("mine")
     (tmp_path / "events.jsonl").write_bytes(encode(segment(0)) + b"\n")
     with pytest.raises((ConfigError, SourceError, PublishError), match=message):
-        review(tmp_path / source, tmp_path / target, ClipOptions(bundle=STARTER))
+        review(tmp_path / source, tmp_path / target, RecognitionConfig(bundle=STARTER))
     assert (tmp_path / "mine.html").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 2
-    review(tmp_path / "events.jsonl", tmp_path / "mine.html", ClipOptions(bundle=STARTER), force=True)
+    review(tmp_path / "events.jsonl", tmp_path / "mine.html", RecognitionConfig(bundle=STARTER), force=True)
     assert Page((tmp_path / "mine.html").read_text())
 
 
