@@ -11,6 +11,7 @@ from emostream.engines.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES, S
 __all__ = [
     "SEGMENT_SECONDS",
     "SEGMENT_TICKS",
+    "SHIFT_SECONDS",
     "SHIFT_TICKS",
     "seconds",
     "segment_count",
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 SEGMENT_SECONDS = SEGMENT_SAMPLES / SAMPLE_RATE
+SHIFT_SECONDS = SHIFT_SAMPLES / SAMPLE_RATE
 SEGMENT_TICKS = -(-SEGMENT_SAMPLES * GRID_FPS // SAMPLE_RATE)  # ticks that start inside a segment: 20
 SHIFT_TICKS = SHIFT_SAMPLES * GRID_FPS // SAMPLE_RATE  # exactly 9
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds
-from emostream.engines.settings import SHIFT_SAMPLES
+from emostream.engines.frontend.grid import SEGMENT_SECONDS, SHIFT_SECONDS
 from emostream.streamer.eventlog.reader import SegmentOrUtterance
 from emostream.streamer.protocol.events import EmotionEvent
 
 __all__ = [
     "MARGIN_SECONDS",
-    "SHIFT_SECONDS",
     "LabelInterval",
     "Span",
     "Timeline",
@@ -28,7 +26,6 @@ __all__ = [
 _ADJACENT_S = 0.05  # intervals of neighbouring segments meet within rounding
 _SHORTEST_S = 0.001
 
-SHIFT_SECONDS = seconds(SHIFT_SAMPLES)
 MARGIN_SECONDS = (SEGMENT_SECONDS - SHIFT_SECONDS) / 2
 """From the start of a segment to that of its display interval, and between their ends."""
 

@@ -14,6 +14,7 @@ import msgspec
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import PublishError
 from emostream.engines.files import replace_file
+from emostream.engines.frontend.grid import SEGMENT_SECONDS
 from emostream.engines.redaction import redacted
 from emostream.streamer.config import Config, StreamConfig
 from emostream.streamer.protocol.events import BundleInfo, EngineInfo
@@ -37,7 +38,8 @@ FORMAT = 1
 
 _TIMES = (
     "Unix seconds are those of capture. media_time is in seconds of the stream's own axis, and the end of a segment of "
-    "0.655 s; the axis of the media file of the same stream is this one: media_time 12.3 is at 12.3 s of the file."
+    f"{SEGMENT_SECONDS} s; the axis of the media file of the same stream is this one: media_time 12.3 is at 12.3 s of "
+    "the file."
 )
 
 _MODE = 0o700  # what a face and a voice show is for whoever recorded it, until they say otherwise

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, Span
+from emostream.engines.frontend.grid import SHIFT_SECONDS
+from emostream.streamer.eventlog.timeline import Span
 from emostream.streamer.review.chart_rows import (
     ChartRow,
     band_row,
@@ -79,7 +80,7 @@ def recognised_chart(session: SessionColumns, bins: Bins) -> Chart:
         flag_row("voice", bins.share(session.voice_reasons == -1), "there", "not there"),
     ]
     if session.missing:
-        missing = [Span(max(0.0, t - 0.3), t, f"{count} missing") for t, count in session.missing]
+        missing = [Span(max(0.0, t - SHIFT_SECONDS), t, f"{count} missing") for t, count in session.missing]
         rows.append(span_row("events missing", missing, bins, "missing"))
     scores = session.scores
     rows += [
@@ -163,7 +164,7 @@ def _round_above(value: float) -> float:
 
 def _thinned(bins: Bins) -> str:
     if not bins.thinned:
-        return "Each column is one segment, 300 ms."
+        return f"Each column is one segment, {1000 * SHIFT_SECONDS:.0f} ms."
     return (
         f"Thinned out: each of the {bins.count} columns stands for {bins.width_s:.1f} s, up to {bins.filled.max()} "
         "segments. Bands reach from the lowest to the highest value among them, lines are means, colours are the most "

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from emostream.engines.frontend.grid import SHIFT_SECONDS
 from emostream.streamer.eventlog.reader import SegmentOrUtterance
-from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, display_interval
+from emostream.streamer.eventlog.timeline import display_interval
 from emostream.streamer.protocol.events import Dropped, UtteranceEvent
 
 __all__ = ["REASONS", "Band", "Bins", "SessionColumns", "Turn"]

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from emostream.streamer.eventlog.timeline import SHIFT_SECONDS, display_interval
+from emostream.engines.frontend.grid import SHIFT_SECONDS
+from emostream.streamer.eventlog.timeline import display_interval
 from emostream.streamer.review.columns import REASONS, SessionColumns
 
 __all__ = ["Gap", "Gaps", "Row", "clock", "find_gaps", "label_rows", "latency_quantiles", "summary_rows"]
@@ -34,7 +35,7 @@ def summary_rows(session: SessionColumns, gaps: Gaps) -> list[Row]:
     count = len(session)
     rows = [
         Row("length", clock(float(session.ends[-1])) if count else "0:00", "of the stream's own axis"),
-        Row("segments", f"{count:,}", "one every 300 ms"),
+        Row("segments", f"{count:,}", f"one every {1000 * SHIFT_SECONDS:.0f} ms"),
         Row("utterances", f"{len(session.turns):,}", _spoken(session)),
         Row("face there", _share(session.face_reasons == -1), "of the segments"),
         Row("voice there", _share(session.voice_reasons == -1), "of the segments"),

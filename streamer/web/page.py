@@ -21,6 +21,7 @@ from typing_extensions import Self
 
 from emostream.engines.bundle import Manifest
 from emostream.engines.errors import ConfigError
+from emostream.engines.frontend.grid import SHIFT_SECONDS
 from emostream.streamer.address import Address, is_loopback
 from emostream.streamer.colours import colours_of
 from emostream.streamer.logs import AS_IT_IS
@@ -190,6 +191,7 @@ def _about(streams: Sequence[Stream], manifest: Manifest, kept: Kept) -> dict[st
         "colours": [[colour.on_light, colour.on_dark] for colour in colours_of(manifest.labels)],
         "bundle": {"name": manifest.name, "preset": manifest.preset, "trained": manifest.trained},
         "kept": kept,
+        "shift_s": SHIFT_SECONDS,
         "streams": [{"name": stream.name, "browser": stream.from_browser} for stream in streams],
     }
 

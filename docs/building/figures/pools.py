@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_start
+from emostream.engines.frontend.grid import SEGMENT_SECONDS, SHIFT_SECONDS, seconds, segment_start
 from emostream.engines.frontend.voice import CHUNK_SAMPLES, VOICED_SAMPLES
 from emostream.engines.heads import HEAD_NAMES, HeadName
 from emostream.engines.pooling import Features, Pools
@@ -42,7 +42,7 @@ def draw_pools() -> Figure:
     axes.annotate("", (known, 6.25), (end, 6.25), arrowprops={"arrowstyle": "<->", "lw": 1.0})
     axes.text((known + end) / 2, 6.55, "0.8 s without speech end it", ha="center", va="center", fontsize=8)
     pools = Pools()
-    for number in range(int((_SECONDS - SEGMENT_SECONDS) / 0.3) + 1):
+    for number in range(int((_SECONDS - SEGMENT_SECONDS) / SHIFT_SECONDS) + 1):
         start = seconds(segment_start(number))
         _segment(axes, start, spoken, pools if begin < start + SEGMENT_SECONDS <= known else None)
     for row, name in enumerate(HEAD_NAMES):

@@ -16,7 +16,7 @@ const percent = (score) => (score === undefined || score === null ? "-" : `${Mat
 const milliseconds = (value) => (value === null || value === undefined ? "-" : `${Math.round(value)} ms`);
 
 export class Card {
-  constructor({ name, browser }, labels, token) {
+  constructor({ name, browser }, labels, shift, token) {
     this.name = name;
     this.labels = labels;
     this.element = document.getElementById("card").content.cloneNode(true).firstElementChild;
@@ -29,7 +29,7 @@ export class Card {
     this.picture = new Picture(find(".picture"));
     this.rows = labels.map((label, index) => this.#row(find(".bars tbody"), label, index));
     this.removal = new AbortController();
-    this.timeline = new Timeline(find(".chart"), labels, this.removal.signal);
+    this.timeline = new Timeline(find(".chart"), labels, shift, this.removal.signal);
     this.event = null;
     this.status = null;
     this.#drawKey();

@@ -41,7 +41,7 @@ function say(text, state) {
   line.dataset.state = state;
 }
 
-function begin({ version, labels, colours, bundle, kept, streams }) {
+function begin({ version, labels, colours, bundle, kept, shift_s: shift, streams }) {
   catchingUp = true;
   useColours(colours);
   const names = streams.map(({ name }) => name);
@@ -51,7 +51,7 @@ function begin({ version, labels, colours, bundle, kept, streams }) {
   } else {
     shown = now;
     for (const card of cards.values()) card.remove();
-    cards = new Map(streams.map((stream) => [stream.name, new Card(stream, labels, token)]));
+    cards = new Map(streams.map((stream) => [stream.name, new Card(stream, labels, shift, token)]));
     element("streams").replaceChildren(...[...cards.values()].map((card) => card.element));
   }
   element("untrained").hidden = bundle.trained;

@@ -11,9 +11,10 @@ const LOWEST = -0.22;
 const LONGEST_STEP_S = 1.5; // between events that follow one another; a longer pause is a gap
 
 export class Timeline {
-  constructor(element, labels, signal) {
+  constructor(element, labels, shift, signal) {
     this.element = element;
     this.labels = labels;
+    this.shift = shift; // seconds from one segment to the next
     this.events = [];
     const resizes = new ResizeObserver(() => this.#resize());
     resizes.observe(element);
@@ -87,7 +88,7 @@ export class Timeline {
     ctx.clip();
     this.events.forEach((event, index) => {
       const before = this.events[index - 1]?.t_end;
-      const begin = before !== undefined && event.t_end - before < LONGEST_STEP_S ? before : event.t_end - 0.3;
+      const begin = before !== undefined && event.t_end - before < LONGEST_STEP_S ? before : event.t_end - this.shift;
       const left = Math.floor(plot.valToPos(begin, "x", true));
       const width = Math.ceil(plot.valToPos(event.t_end, "x", true)) - left;
       const fill = (colour, [low, high]) => {
