@@ -23,7 +23,7 @@ import psutil
 from benchmarks.machine import SETTLE_S, load_average
 from emostream.engines.errors import EngineError
 from emostream.streamer.client.subscriber import Subscriber
-from emostream.streamer.protocol.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
+from emostream.streamer.protocol.events import EmotionEvent, Event, ResultEvent, StatusEvent
 
 __all__ = ["Arrival", "Sample", "Session", "free_port", "run_session", "run_sessions"]
 
@@ -91,7 +91,7 @@ class Session:
         return [(each.event, each.at) for each in self.arrivals if isinstance(each.event, EmotionEvent)]
 
     @property
-    def numbered(self) -> list[EmotionEvent | UtteranceEvent]:
+    def numbered(self) -> list[ResultEvent]:
         """All events that carry a number."""
         return [each.event for each in self.arrivals if not isinstance(each.event, StatusEvent)]
 
@@ -179,7 +179,7 @@ def _receive(subscriber: Subscriber, process: subprocess.Popen[bytes], arrivals:
                 raise EngineError(f"emostream published nothing for {_PATIENCE_S:g} s; is the machine busy?") from None
             continue
         last = time.monotonic()
-        assert isinstance(event, EmotionEvent | UtteranceEvent | StatusEvent)  # no notices were asked for
+        assert isinstance(event, Event)  # no notices were asked for
         arrivals.append(Arrival(event, last + offset))
 
 

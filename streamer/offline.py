@@ -22,10 +22,9 @@ from emostream.engines.offline import OfflineRecording
 from emostream.engines.pooling import Features
 from emostream.engines.recognizer import Recognizer
 from emostream.streamer.config import RecognitionConfig
-from emostream.streamer.eventlog.reader import SegmentOrUtterance
 from emostream.streamer.pipeline.event_builder import EventBuilder
 from emostream.streamer.pipeline.segment_queue import TimedSegment
-from emostream.streamer.protocol.events import Dropped
+from emostream.streamer.protocol.events import Dropped, ResultEvent
 
 __all__ = ["Found", "StoppedError", "recognise", "recognizer_of"]
 
@@ -44,7 +43,7 @@ class Found:
 
     segment: Segment | None
     features: Features | None
-    events: tuple[SegmentOrUtterance, ...]
+    events: tuple[ResultEvent, ...]
 
 
 @contextmanager
@@ -118,8 +117,8 @@ class _Numbers:
     def __init__(self) -> None:
         self._next = 0
 
-    def give(self, events: Iterator[SegmentOrUtterance]) -> tuple[SegmentOrUtterance, ...]:
-        given: list[SegmentOrUtterance] = []
+    def give(self, events: Iterator[ResultEvent]) -> tuple[ResultEvent, ...]:
+        given: list[ResultEvent] = []
         for event in events:
             given.append(replace(event, stream=STREAM, session=_SESSION, seq=self._next, published_at=event.t_end))
             self._next += 1

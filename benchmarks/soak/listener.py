@@ -6,7 +6,7 @@ import threading
 import time
 
 from emostream.streamer.client.subscriber import Cursor, Gap, SessionStarted, Subscriber
-from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, UtteranceEvent
+from emostream.streamer.protocol.events import EmotionEvent, Event, ResultEvent
 
 __all__ = ["Listener"]
 
@@ -53,8 +53,8 @@ class Listener(threading.Thread):
                     self._cursors.update(subscriber.cursors)
             self._killed.clear()  # one that dies while it is dying dies once
 
-    def _note(self, event: EmotionEvent | UtteranceEvent | StatusEvent | Gap | SessionStarted) -> None:
-        if isinstance(event, EmotionEvent | UtteranceEvent):
+    def _note(self, event: Event | Gap | SessionStarted) -> None:
+        if isinstance(event, ResultEvent):
             self.received.append((event.stream, event.session, event.seq))
         if isinstance(event, EmotionEvent) and event.latency_ms is not None:
             self.latencies.append((time.monotonic(), event.latency_ms))

@@ -11,7 +11,7 @@ from typing import Any
 from typing_extensions import Self
 
 from emostream.engines.errors import ConfigError
-from emostream.streamer.protocol.events import EmotionEvent, Event, UtteranceEvent
+from emostream.streamer.protocol.events import Event, ResultEvent, UtteranceEvent
 
 __all__ = ["LslBridge", "clock_offset"]
 
@@ -70,7 +70,7 @@ class LslBridge:
 
     def on_event(self, event: Event) -> None:
         """Push an event that was just published."""
-        if not isinstance(event, EmotionEvent | UtteranceEvent):
+        if not isinstance(event, ResultEvent):
             return
         scores, markers = self._outlets[event.stream]
         captured = event.t_end - self._unix_offset + self._offset

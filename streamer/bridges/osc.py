@@ -9,7 +9,7 @@ from types import TracebackType
 from typing_extensions import Self
 
 from emostream.engines.errors import ConfigError
-from emostream.streamer.protocol.events import EmotionEvent, Event, UtteranceEvent
+from emostream.streamer.protocol.events import EmotionEvent, Event, ResultEvent, UtteranceEvent
 
 __all__ = ["OscBridge"]
 
@@ -93,7 +93,7 @@ def _of_segment(event: EmotionEvent) -> dict[str, list[str | float | int]]:
     return messages
 
 
-def _score(event: EmotionEvent | UtteranceEvent) -> float:
+def _score(event: ResultEvent) -> float:
     return 0.0 if event.label is None or event.scores is None else event.scores[event.label]
 
 

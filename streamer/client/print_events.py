@@ -9,7 +9,7 @@ from typing import TextIO
 from emostream.engines.redaction import one_line
 from emostream.streamer.client.cursor_file import read_cursors, write_cursors
 from emostream.streamer.client.subscriber import Gap, SessionStarted, Subscriber
-from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, UtteranceEvent
+from emostream.streamer.protocol.events import ResultEvent, StatusEvent, UtteranceEvent
 
 UNTRAINED = "the bundle is untrained: its scores come from random weights and mean nothing"
 
@@ -112,7 +112,7 @@ def _print(line: str, file: TextIO) -> None:
     print(line, file=file, flush=True)
 
 
-def event_line(event: EmotionEvent | UtteranceEvent, *, trained: bool = True) -> str:
+def event_line(event: ResultEvent, *, trained: bool = True) -> str:
     """Put an event into one line.
 
     Args:

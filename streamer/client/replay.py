@@ -13,7 +13,7 @@ import zmq
 
 from emostream.engines.errors import EventError
 from emostream.streamer.client.connect import connect
-from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
+from emostream.streamer.protocol.events import ResultEvent, StatusEvent, decode
 from emostream.streamer.protocol.keys import ClientKeys
 from emostream.streamer.protocol.replay import ReplayHeader, ReplayRequest, decode_header, encode_request
 
@@ -35,7 +35,7 @@ class Answer:
     """
 
     header: ReplayHeader
-    events: list[tuple[EmotionEvent | UtteranceEvent, bytes]]
+    events: list[tuple[ResultEvent, bytes]]
 
 
 class ReplayClient:
@@ -102,7 +102,7 @@ def _read(frames: list[bytes], request: ReplayRequest) -> Answer:
     fits = header.stream == request.stream and request.session in (None, header.session)
     if not fits or header.count > request.count or header.count != len(frames) - 1:
         raise EventError("the reply does not belong to the request")
-    events: list[tuple[EmotionEvent | UtteranceEvent, bytes]] = []
+    events: list[tuple[ResultEvent, bytes]] = []
     for seq, message in enumerate(frames[1:], header.first):
         event = decode(message)
         if isinstance(event, StatusEvent) or (event.stream, event.session, event.seq) != (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from emostream.streamer.client.replay import Answer
 from emostream.streamer.client.types import Cursor, Gap, Notice, SessionStarted, describe_notice
-from emostream.streamer.protocol.events import EmotionEvent, Event, StatusEvent, UtteranceEvent
+from emostream.streamer.protocol.events import Event, ResultEvent, StatusEvent
 from emostream.streamer.protocol.replay import MOST_EVENTS, REPLAY_VERSION, ReplayRequest
 
 __all__ = ["Sequencer", "StreamPosition"]
@@ -68,7 +68,7 @@ class _PendingGap:
     """An event that came, and before which others are missing."""
 
     position: StreamPosition
-    event: EmotionEvent | UtteranceEvent
+    event: ResultEvent
     message: bytes
 
 
@@ -168,7 +168,7 @@ class Sequencer:
         if started is not None:
             self._notice(started)
 
-    def _deliver(self, position: StreamPosition, event: EmotionEvent | UtteranceEvent, message: bytes) -> None:
+    def _deliver(self, position: StreamPosition, event: ResultEvent, message: bytes) -> None:
         self.pending.append((event, message))
         position.pass_by(event.seq)
 

@@ -6,14 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeAlias
+from typing import BinaryIO, NamedTuple
 
 from emostream.engines.errors import EventError, SourceError
-from emostream.streamer.protocol.events import EmotionEvent, StatusEvent, UtteranceEvent, decode
+from emostream.streamer.protocol.events import ResultEvent, StatusEvent, decode
 
-__all__ = ["EventsFile", "SegmentOrUtterance", "SessionKey"]
-
-SegmentOrUtterance: TypeAlias = EmotionEvent | UtteranceEvent
+__all__ = ["EventsFile", "SessionKey"]
 
 _NEWER = "update emostream"
 _LONGEST_S = 1e9  # of a stream: thirty years; what says more is damaged
@@ -47,7 +45,7 @@ class EventsFile:
         self.torn = False
         self._told = False
 
-    def __iter__(self) -> Iterator[SegmentOrUtterance]:
+    def __iter__(self) -> Iterator[ResultEvent]:
         """Read it.
 
         Raises:

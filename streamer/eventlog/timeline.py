@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from emostream.engines.frontend.grid import SEGMENT_SECONDS, SHIFT_SECONDS
-from emostream.streamer.eventlog.reader import SegmentOrUtterance
-from emostream.streamer.protocol.events import EmotionEvent
+from emostream.streamer.protocol.events import EmotionEvent, ResultEvent
 
 __all__ = [
     "MARGIN_SECONDS",
@@ -84,7 +83,7 @@ class TimelineBuilder:
         self._seq: int | None = None
         self._last_end = 0.0
 
-    def add(self, event: SegmentOrUtterance) -> None:
+    def add(self, event: ResultEvent) -> None:
         """Take the next event of the session."""
         self._note_missing(event)
         if isinstance(event, EmotionEvent):
@@ -130,7 +129,7 @@ class TimelineBuilder:
             if reason is not None:
                 _extend(spans, Span(start, end, reason))
 
-    def _note_missing(self, event: SegmentOrUtterance) -> None:
+    def _note_missing(self, event: ResultEvent) -> None:
         if self._seq is not None and event.seq > self._seq + 1 and self._line.intervals:
             count = event.seq - self._seq - 1
             start = self._line.intervals[-1].end

@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from emostream.streamer.protocol.events import EmotionEvent, Event, SegmentScores, UtteranceEvent
+from emostream.streamer.protocol.events import EmotionEvent, Event, ResultEvent, SegmentScores, UtteranceEvent
 
 __all__ = ["table_of"]
 
@@ -62,7 +62,7 @@ def table_of(events: Iterable[Event], labels: Sequence[str]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema)
 
 
-def _row(event: EmotionEvent | UtteranceEvent) -> dict[str, Any]:
+def _row(event: ResultEvent) -> dict[str, Any]:
     row: dict[str, Any] = {
         "type": event.type,
         "stream": event.stream,

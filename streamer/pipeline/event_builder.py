@@ -76,9 +76,7 @@ class EventBuilder:
         self._window = VideoWindow()
         self._last: TimedSegment | None = None
 
-    def interpret(
-        self, timed: TimedSegment, features: Features
-    ) -> Iterator[events.EmotionEvent | events.UtteranceEvent]:
+    def interpret(self, timed: TimedSegment, features: Features) -> Iterator[events.ResultEvent]:
         """The events of one segment: those of utterances that ended in it, then its own.
 
         A stale segment gives no event of its own.

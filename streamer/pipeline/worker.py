@@ -149,7 +149,7 @@ class Worker:
     def _publish(
         self,
         number: int,
-        found: Iterable[events.EmotionEvent | events.UtteranceEvent],
+        found: Iterable[events.ResultEvent],
         captured_at: float | None,
     ) -> None:
         for event in found:

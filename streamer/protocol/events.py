@@ -231,7 +231,10 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
     engine_retries: Annotated[Count, Meta(description="Batches for which the engine was asked a second time")] = 0
 
 
-Event: TypeAlias = EmotionEvent | UtteranceEvent | StatusEvent
+ResultEvent: TypeAlias = EmotionEvent | UtteranceEvent
+"""An event with a result; these share one numbering."""
+
+Event: TypeAlias = ResultEvent | StatusEvent
 
 _KINDS: dict[str, type[Event]] = {"emotion": EmotionEvent, "utterance": UtteranceEvent, "status": StatusEvent}
 # These have defaults because the publisher fills them, yet every message carries them.

@@ -12,15 +12,7 @@ import numpy.typing as npt
 
 from emostream.engines.frontend.grid import SHIFT_SECONDS
 from emostream.streamer.eventlog.timeline import Span
-from emostream.streamer.review.chart_rows import (
-    ChartRow,
-    band_row,
-    colour_class,
-    flag_row,
-    label_row,
-    span_row,
-    ticks,
-)
+from emostream.streamer.review.chart_rows import ChartRow, band_row, colour_class, flag_row, label_row, span_row, ticks
 from emostream.streamer.review.columns import Bins, SessionColumns
 from emostream.streamer.review.figures import clock, latency_quantiles
 

@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from emostream.engines.frontend.grid import SHIFT_SECONDS
-from emostream.streamer.eventlog.reader import SegmentOrUtterance
 from emostream.streamer.eventlog.timeline import display_interval
-from emostream.streamer.protocol.events import Dropped, UtteranceEvent
+from emostream.streamer.protocol.events import Dropped, ResultEvent, UtteranceEvent
 
 __all__ = ["REASONS", "Band", "Bins", "SessionColumns", "Turn"]
 
@@ -72,7 +71,7 @@ class SessionColumns:
         self._scores: list[array[float]] = [array("f") for _ in labels]
         self._heads: dict[str, list[array[float]]] = {"audio": [], "video": []}
 
-    def add(self, event: SegmentOrUtterance) -> None:
+    def add(self, event: ResultEvent) -> None:
         """Take the next event."""
         if self._seq is not None and event.seq > self._seq + 1:
             self.missing.append((event.media_time, event.seq - self._seq - 1))

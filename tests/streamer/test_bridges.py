@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from emostream.engines.errors import ConfigError
 from emostream.streamer.bridges.osc import OscBridge
 from emostream.streamer.client.subscriber import Subscriber
-from emostream.streamer.protocol.events import EmotionEvent, Pools, UtteranceEvent, UtteranceRef
+from emostream.streamer.protocol.events import EmotionEvent, Pools, ResultEvent, UtteranceRef
 from tests.streamer.running import COMMAND, demo_clip, one_line_error, run
 from tests.streamer.samples import EMOTION, UTTERANCE
 
@@ -152,4 +152,4 @@ def test_a_session_with_both(receiver, tmp_path):
     labels = [values[0] for address, values in receiver.messages if address == "/emostream/lab/label"]
     for event in emotions:
         assert (event.label or "") in labels
-    assert any(isinstance(event, EmotionEvent | UtteranceEvent) for event in events)
+    assert any(isinstance(event, ResultEvent) for event in events)
