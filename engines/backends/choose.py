@@ -49,7 +49,8 @@ def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[E
             f"--engine {' or '.join(others)}"
         )
     if name == "tensorrt":
-        from emostream.engines.backends.tensorrt.engine import TensorRTEngine  # it needs onnx, which only its extra brings
+        # It needs onnx, which only its extra brings.
+        from emostream.engines.backends.tensorrt.engine import TensorRTEngine
 
         flavour = find_flavour()
         return TensorRTEngine(bundle, flavour), f"{flavour} on the GPU, {reason}"
