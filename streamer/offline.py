@@ -15,7 +15,7 @@ from emostream.engines.backends.choose import choose_engine
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError, EmostreamError, SourceError
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.detectors import ViolaJones, YuNet
+from emostream.engines.frontend.detectors import make_detector
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.media.container import is_url
 from emostream.engines.offline import OfflineRecording
@@ -88,7 +88,7 @@ def recognise(
         raise ConfigError(f"{clip} is no file; download it first")
     if Path(clip).is_dir():
         raise SourceError(f"{clip} is a folder; expected a clip")
-    detector = ViolaJones() if options.face_model is None else YuNet(options.face_model)
+    detector = make_detector(options.face_model)
     builder, numbers = EventBuilder(recognizer.score), _Numbers()
     with OfflineRecording(clip, detector, on_face) as recording:
         waiting: list[Segment] = []

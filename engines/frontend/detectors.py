@@ -14,7 +14,7 @@ import numpy.typing as npt
 from emostream.engines.errors import ConfigError
 from emostream.engines.frontend.picture import Eyes, Image, part, scaled, small_grey
 
-__all__ = ["Box", "Face", "FaceDetector", "ViolaJones", "YuNet"]
+__all__ = ["Box", "Face", "FaceDetector", "ViolaJones", "YuNet", "make_detector"]
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
@@ -41,6 +41,18 @@ class FaceDetector(Protocol):
 
     def follow(self, image: Image, box: Box) -> Face | None:
         """The face that was last seen there, looked for near its place and at about its size."""
+
+
+def make_detector(model: Path | None = None) -> FaceDetector:
+    """The detector that the options name, for one thread; this is the one place that chooses.
+
+    Args:
+        model: a YuNet model file; without it the detector is Viola-Jones.
+
+    Raises:
+        ConfigError: the file is missing or is no YuNet model.
+    """
+    return ViolaJones() if model is None else YuNet(model)
 
 
 class ViolaJones:

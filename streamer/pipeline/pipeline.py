@@ -12,11 +12,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from emostream.engines.backends.choose import choose_engine
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import PublishError, SourceError
-from emostream.engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
+from emostream.engines.frontend.detectors import make_detector
 from emostream.streamer.config import Config
 from emostream.streamer.pipeline.clock import WallClock
 from emostream.streamer.pipeline.stream import SessionContext, Stream
@@ -74,6 +75,8 @@ class Pipeline:
             labels=bundle.manifest.labels,
             on_event=on_event,
         )
+        if config.face_model is not None:
+            make_detector(config.face_model)  # so that a wrong model is refused before anything opens
         arrived, wall_clock = threading.Condition(), WallClock()
         self.unix_offset = wall_clock.unix_offset
         context = SessionContext(
@@ -81,7 +84,7 @@ class Pipeline:
             bundle,
             engine,
             self._publisher,
-            detector=_detector(config),
+            make_detector=partial(make_detector, config.face_model),
             arrived=arrived,
             wall_clock=wall_clock,
         )
@@ -170,12 +173,3 @@ def _replay_endpoint(config: Config) -> str | None:
     if config.replay == "none":
         return None
     return replay_endpoint(config.publish) if config.replay is None else config.replay
-
-
-def _detector(config: Config) -> Callable[[], FaceDetector]:
-    """What makes the face detectors; one is made at once, so that a wrong model is refused before anything opens."""
-    model = config.face_model
-    if model is None:
-        return ViolaJones
-    YuNet(model)
-    return lambda: YuNet(model)

@@ -65,7 +65,7 @@ class SessionContext:
         bundle: what recognises.
         engine: that runs it.
         publisher: of all events.
-        detector: makes a face detector for one thread.
+        make_detector: makes a face detector for one thread.
         arrived: notified when a segment of any stream was put.
         wall_clock: of the session.
     """
@@ -74,7 +74,7 @@ class SessionContext:
     bundle: Bundle
     engine: Engine
     publisher: Publisher
-    detector: Callable[[], FaceDetector]
+    make_detector: Callable[[], FaceDetector]
     arrived: threading.Condition
     wall_clock: WallClock
 
@@ -223,7 +223,7 @@ class Stream:
         threads = []
         self._segmenting = Segmenting(queues, self.for_worker.segments, self.meters, options, self.media_listeners)
         if queues.frames is not None and queues.faces is not None:
-            tracker = FaceTracker(self._context.detector())
+            tracker = FaceTracker(self._context.make_detector())
             vision = Vision(tracker, queues.frames, queues.faces, self.meters, self._late_s, self.media_listeners)
             threads.append(self._make_thread("vision", vision.run))
         threads.append(self._make_thread("segmenting", self._segmenting.run))

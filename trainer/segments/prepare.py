@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emostream.engines.archive import sha256_of
 from emostream.engines.errors import ConfigError, DataError, SourceError
-from emostream.engines.frontend.detectors import FaceDetector, ViolaJones, YuNet
+from emostream.engines.frontend.detectors import make_detector
 from emostream.engines.frontend.grid import SEGMENT_SECONDS
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.settings import SAMPLE_RATE, SEGMENT_SAMPLES
@@ -177,6 +177,4 @@ def _detector_name(face_model: Path | None) -> str:
         raise ConfigError(f"face model {face_model} can't be read: {error.strerror}; name YuNet's ONNX file") from None
 
 
-@lru_cache(maxsize=1)  # a process cuts many recordings, and a detector keeps nothing of them
-def _detector(face_model: Path | None) -> FaceDetector:
-    return ViolaJones() if face_model is None else YuNet(face_model)
+_detector = lru_cache(maxsize=1)(make_detector)  # a process cuts many recordings, and a detector keeps nothing of them

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.detectors import Box, ViolaJones
+from emostream.engines.frontend.detectors import Box, FaceDetector, make_detector
 from emostream.engines.frontend.picture import Eyes, align
 from emostream.engines.settings import CLIP_FRAMES
 from emostream.trainer.datasets.fer2013 import SIDE
@@ -83,10 +83,10 @@ class _Part(NamedTuple):
 
 
 def _eyes_of(part: _Part) -> list[Eyes | None]:
-    return list(_looked_at(ViolaJones(), part.images))
+    return list(_looked_at(make_detector(), part.images))
 
 
-def _looked_at(detector: ViolaJones, images: npt.NDArray[np.uint8]) -> Iterator[Eyes | None]:
+def _looked_at(detector: FaceDetector, images: npt.NDArray[np.uint8]) -> Iterator[Eyes | None]:
     whole: Box = (float(_BORDER * _ENLARGED),) * 2 + (float(SIDE * _ENLARGED),) * 2
     for image in images:
         framed = cv2.copyMakeBorder(image, *(_BORDER,) * 4, cv2.BORDER_REPLICATE)
