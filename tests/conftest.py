@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _group(item: pytest.Item) -> str:
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    alone = folder in ("engines", "trainer", "fuzz", "examples", "docs") or (
+    alone = folder in ("engines", "trainer", "fuzz", "examples", "docs", "packaging") or (
         folder == "streamer" and item.path.stem not in _LIVE
     )
     return item.path.stem if alone else "live"
