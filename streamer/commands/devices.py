@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from emostream.engines.errors import ConfigError, SourceError
-from emostream.streamer.sources.camera import list_cameras
-from emostream.streamer.sources.microphone_process import list_microphones
 
 __all__ = ["describe_devices", "devices"]
 
@@ -36,7 +34,6 @@ def devices(
         for option, value in (("camera", camera), ("mic", mic), ("picture", picture)):
             if value is not None:
                 raise ConfigError(f"--{option} is of a check; give --check too")
-
         typer.echo(describe_devices())
         return
     if picture is not None and camera is None and mic is not None:
@@ -48,6 +45,9 @@ def devices(
 
 def describe_devices() -> str:
     """The cameras and microphones, one a line; a missing library is said in their place."""
+    from emostream.streamer.sources.camera import list_cameras
+    from emostream.streamer.sources.microphone_process import list_microphones
+
     cameras = [f"  {index:>3}  {name}" for index, name in list_cameras()] or ["  none found"]
     try:
         microphones = [f"  {index:>3}  {name}" for index, name in list_microphones()] or ["  none found"]
