@@ -22,7 +22,7 @@ def keys(
     ] = None,
 ) -> None:
     """Make the keys with which an emostream serves other machines; nothing is overwritten."""
-    from emostream.streamer.protocol.keys import make_client, make_server
+    from emostream.streamer.protocol.key_files import make_client, make_server
 
     if client is None:
         if to is not None:

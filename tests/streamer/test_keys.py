@@ -13,7 +13,8 @@ import zmq
 
 from emostream.engines.errors import ConfigError, PublishError
 from emostream.streamer.client.subscriber import Cursor, Subscriber
-from emostream.streamer.protocol.keys import ServerKeys, load_client_keys, make_client, make_server
+from emostream.streamer.protocol.key_files import make_client, make_server
+from emostream.streamer.protocol.keys import ServerKeys, load_client_keys
 from emostream.streamer.publishing.binding import check_reach
 from emostream.streamer.publishing.publisher import Publisher
 from tests.streamer.replaying import LOOPBACK, numbers
