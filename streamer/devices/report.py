@@ -27,13 +27,13 @@ __all__ = [
     "write_picture",
 ]
 
-_QUIETEST_DB = -60.0
-_WIDTH = 40
+_METER_QUIETEST_DB = -60.0
+_METER_WIDTH = 40
 _SLOW = 12.0  # pictures a second, below which the sixteen of a segment repeat each other
-_COLOURS = {"muted": "red", "silence": "yellow", "sound": "cyan", "speech": "green"}
+_METER_COLOURS = {"muted": "red", "silence": "yellow", "sound": "cyan", "speech": "green"}
 _ADVICE = {"too dark": "light your face from the front", "dim": "more light would help"}
 
-_COLUMNS = 48
+_THUMBNAIL_COLUMNS = 48
 _GREEN = (0, 200, 0)
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -71,9 +71,9 @@ def microphone_line(probe: MicrophoneProbe) -> str:
 def level_meter(dbfs: float, *, speech: bool) -> Text:
     """A bar from -60 to 0 dB of full scale, with the level and its word."""
     word = sound_word(dbfs, speech=speech)
-    share = min(1.0, max(0.0, 1.0 - dbfs / _QUIETEST_DB))
-    full = round(share * _WIDTH)
-    text = Text("█" * full, style=_COLOURS[word]).append("·" * (_WIDTH - full), style="dim")
+    share = min(1.0, max(0.0, 1.0 - dbfs / _METER_QUIETEST_DB))
+    full = round(share * _METER_WIDTH)
+    text = Text("█" * full, style=_METER_COLOURS[word]).append("·" * (_METER_WIDTH - full), style="dim")
     return text.append(f" {max(dbfs, -99.0):4.0f} dB  {word}", style="default")
 
 
@@ -89,7 +89,7 @@ def marked(image: Image, face: FrameFace | None) -> Image:
     return drawn
 
 
-def thumbnail(image: Image, columns: int = _COLUMNS) -> Text:
+def thumbnail(image: Image, columns: int = _THUMBNAIL_COLUMNS) -> Text:
     """A picture of half blocks, two pixels in a character, for terminals with colours.
 
     Args:

@@ -34,9 +34,9 @@ __all__ = ["EVENTS_KEPT", "EventStore", "ReplayServer"]
 EVENTS_KEPT = 10_000
 """Events of each stream's session: 50 minutes, and about 2 MB."""
 
-_LEVEL = 6
-_WINDOW = -12  # 4096 bytes, raw: the first event, which all others resemble, and the event itself
-_MEMORY = 5  # a larger hash table takes longer to clear than an event takes to pack
+_ZLIB_LEVEL = 6
+_ZLIB_WINDOW = -12  # 4096 bytes, raw: the first event, which all others resemble, and the event itself
+_ZLIB_MEMORY = 5  # a larger hash table takes longer to clear than an event takes to pack
 
 _log = logging.getLogger("emostream")
 
@@ -109,12 +109,12 @@ class EventStore:
 
 
 def _pack(message: bytes, like: bytes) -> bytes:
-    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, like)
+    packer = zlib.compressobj(_ZLIB_LEVEL, zlib.DEFLATED, _ZLIB_WINDOW, _ZLIB_MEMORY, zlib.Z_DEFAULT_STRATEGY, like)
     return packer.compress(message) + packer.flush()
 
 
 def _unpack(packed: bytes, like: bytes) -> bytes:
-    return zlib.decompressobj(_WINDOW, like).decompress(packed)
+    return zlib.decompressobj(_ZLIB_WINDOW, like).decompress(packed)
 
 
 class ReplayServer:

@@ -23,7 +23,7 @@ _NONE = float("nan")
 _MOST_LATENCY_MS = 1e6  # what says more is damaged
 _MOST_LABELS = 100  # as many as a bundle may have
 
-_MOST = 900
+_MOST_COLUMNS = 900
 
 Floats = npt.NDArray[np.float64]
 
@@ -221,9 +221,9 @@ class Bins:
 
     def __init__(self, middles: npt.NDArray[np.float64], length_s: float) -> None:
         """Share `length_s` seconds out; `middles` are the segments', in seconds."""
-        self.count = max(1, min(_MOST, math.ceil(length_s / SHIFT_SECONDS - 1e-6)))
+        self.count = max(1, min(_MOST_COLUMNS, math.ceil(length_s / SHIFT_SECONDS - 1e-6)))
         self.width_s = max(length_s, SHIFT_SECONDS) / self.count
-        if self.count < _MOST:
+        if self.count < _MOST_COLUMNS:
             self.width_s = SHIFT_SECONDS
         self.places = np.clip((middles / self.width_s).astype(np.int64), 0, self.count - 1)
         self.filled = np.bincount(self.places, minlength=self.count)

@@ -18,8 +18,8 @@ __all__ = ["Gap", "Gaps", "Row", "clock", "find_gaps", "label_rows", "latency_qu
 
 _QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
-_SHORTEST_S = 1.0  # a shorter one is counted, not listed
-_LISTED = 50
+_SHORTEST_GAP_S = 1.0  # a shorter one is counted, not listed
+_LISTED_GAPS = 50
 
 
 class Row(NamedTuple):
@@ -136,8 +136,8 @@ def find_gaps(session: SessionColumns) -> Gaps:
     for gap in found:
         times, seconds = totals.get(gap.what, (0, 0.0))
         totals[gap.what] = times + 1, seconds + gap.length
-    long = [gap for gap in found if gap.length >= _SHORTEST_S or gap.note]
-    longest = sorted(long, key=lambda gap: (not gap.note, -gap.length))[:_LISTED]
+    long = [gap for gap in found if gap.length >= _SHORTEST_GAP_S or gap.note]
+    longest = sorted(long, key=lambda gap: (not gap.note, -gap.length))[:_LISTED_GAPS]
     return Gaps(totals, sorted(longest, key=lambda gap: gap.start), len(found) - len(longest))
 
 

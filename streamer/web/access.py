@@ -26,7 +26,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 PROTOCOL = "emostream.v1"
 """Name of what the page and the session say to each other, as a WebSocket subprotocol."""
 
-_TOKEN = "token."
+_TOKEN_PREFIX = "token."
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob:; "
     "connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -43,8 +43,8 @@ _HEADERS = [
 
 _log = logging.getLogger("emostream")
 
-_BYTES = 24
-_FORM = re.compile(r"[A-Za-z0-9_-]{32}")
+_TOKEN_BYTES = 24
+_TOKEN_FORM = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Access:
 
         The page's own address has it behind `#`, which browsers keep to themselves: no request's address holds it.
         """
-        given = [name.removeprefix(_TOKEN) for name in subprotocols if name.startswith(_TOKEN)]
+        given = [name.removeprefix(_TOKEN_PREFIX) for name in subprotocols if name.startswith(_TOKEN_PREFIX)]
         return any(secrets.compare_digest(each.encode(), self.token.encode()) for each in given)
 
 
@@ -140,7 +140,7 @@ def stored_token() -> str:
         _log.info(
             "the page's address changes with each start, since its token can't be kept in %s: %s", path, error.strerror
         )
-        return secrets.token_urlsafe(_BYTES)
+        return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def _read(path: Path) -> str | None:
@@ -151,11 +151,11 @@ def _read(path: Path) -> str | None:
             token = file.read(100).strip()
     except (FileNotFoundError, UnicodeDecodeError):
         return None
-    return token if _FORM.fullmatch(token) and not shared else None
+    return token if _TOKEN_FORM.fullmatch(token) and not shared else None
 
 
 def _make(path: Path) -> str:
-    token = secrets.token_urlsafe(_BYTES)
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
     with replacing(path) as part:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "w", encoding="ascii") as file:

@@ -21,7 +21,7 @@ from emostream.streamer.web.viewer_hub import ViewerHub
 
 __all__ = ["PATIENCE_S", "Connection", "application"]
 
-_MOST = 256  # each is an open file, of which the sources need some too
+_MOST_CONNECTIONS = 256  # each is an open file, of which the sources need some too
 PATIENCE_S = 5.0  # for the whole head of the first request, and before it for TLS
 
 _FILES = Path(__file__).parent / "static"
@@ -35,7 +35,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or refuse where there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > _MOST:
+        if len(self.connections) > _MOST_CONNECTIONS:
             transport.abort()
         else:
             self.loop.call_later(PATIENCE_S, self._let_go)

@@ -37,7 +37,7 @@ _STRAY_FOLDERS = {"__MACOSX", "$RECYCLE.BIN", "System Volume Information"}
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
 
-_MOST_FILES = 5000
+_MOST_SURVEYED = 5000
 
 
 def walk(root: Path) -> Iterator[Path]:
@@ -174,7 +174,7 @@ def survey(root: Path) -> list[str]:
     Raises:
         DataError: a folder can't be read.
     """
-    return [path.relative_to(root).as_posix() for path in islice(walk(root), _MOST_FILES)]
+    return [path.relative_to(root).as_posix() for path in islice(walk(root), _MOST_SURVEYED)]
 
 
 def contents(names: Sequence[str]) -> str:
@@ -183,5 +183,5 @@ def contents(names: Sequence[str]) -> str:
     if not kinds:
         return "no files"
     listed = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(4))
-    at_least = "at least " if len(names) == _MOST_FILES else ""
+    at_least = "at least " if len(names) == _MOST_SURVEYED else ""
     return f"{at_least}{len(names)} file{'s' if len(names) > 1 else ''} ({listed}), such as {min(names)}"
