@@ -7,15 +7,15 @@ DEMO_ENDPOINT ?= tcp://127.0.0.1:5557
 
 .PHONY: demo test lint docs bench accuracy clean
 
-demo: $(VENV)/base $(BUILD)/demo.mp4
+demo: $(VENV)/base emostream/engines $(BUILD)/demo.mp4
 	@echo "Playing $(BUILD)/demo.mp4 live: a drawn person says something with joy, anger, fear (unseen) and sadness."
 	$(BIN)/emostream listen $(DEMO_ENDPOINT) --until-end --timeout 60 & \
 	$(BIN)/emostream --input $(BUILD)/demo.mp4 --publish $(DEMO_ENDPOINT) || { kill $$!; exit 1; }; wait $$!
 
-test: $(VENV)/ready
+test: $(VENV)/ready emostream/engines
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(PYTEST_OPTIONS)
 
-lint: $(VENV)/ready
+lint: $(VENV)/ready emostream/engines
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -46,6 +46,10 @@ $(VENV)/base: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
+# The links that an editable install makes into emostream/ (hatch_build.py), where `git clean` has removed them.
+emostream/engines: | $(VENV)/base
+	$(BIN)/pip install --quiet --no-deps --editable .
+
 # What training and testing need besides; torch first, or another package takes a larger one. The stubs ask for
 # TensorRT itself, which comes from NVIDIA's index alone.
 $(VENV)/ready: $(VENV)/base
@@ -60,6 +64,6 @@ $(VENV)/docs: $(VENV)/base
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
-$(BUILD)/demo.mp4: $(VENV)/base
+$(BUILD)/demo.mp4: $(VENV)/base | emostream/engines
 	mkdir -p $(BUILD)
 	$(BIN)/emostream-train act $@

@@ -36,5 +36,11 @@ class LinkSubpackages(BuildHookInterface[Any]):
 
 
 def _link(link: Path, folder: Path) -> None:
-    link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(folder, link.parent), target_is_directory=True)
+    try:
+        link.unlink(missing_ok=True)
+        link.symlink_to(os.path.relpath(folder, link.parent), target_is_directory=True)
+    except OSError as error:
+        raise SystemExit(
+            f"an editable install links {link} to {folder}, which failed: {error.strerror}; expected a file "
+            "system with symbolic links (on Windows enable Developer Mode), or install without --editable"
+        ) from None
