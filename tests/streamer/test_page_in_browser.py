@@ -185,7 +185,7 @@ def test_a_fleet_and_the_keyboard(play, browser, tmp_path):
         assert page.url == address  # whose last part is the token
         page.get_by_role("link", name="Skip to the streams").focus()
         page.keyboard.press("Tab")
-        pause = page.get_by_role("button", name="Watermark")
+        pause = page.get_by_role("button", name="Pause")
         expect(pause).to_be_focused()
         page.keyboard.press("Enter")
         expect(pause).to_have_attribute("aria-pressed", "true")
