@@ -7,16 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from benchmarks.accuracy_plot import plot
-from benchmarks.accuracy_report import markdown
-from benchmarks.calm import ClipCalm, clip_calm
+from benchmarks.accuracy_report import AccuracyReport, markdown
+from benchmarks.calm import clip_calm
 from benchmarks.command import run_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_CLIPS, REAL_DATA, VIDEO_SUFFIXES
@@ -26,7 +25,7 @@ from emostream.engines.errors import ConfigError, EmostreamError
 from emostream.engines.starter import STARTER
 from emostream.trainer.starter.measure import FINDINGS
 
-__all__ = ["Report", "main", "measure"]
+__all__ = ["main", "measure"]
 
 _HELP = """Measure how right the starter is, from the recipe that it was trained by.
 
@@ -36,34 +35,6 @@ clips, and counts how often it changes its mind. Writes NAME.md, NAME.json and N
 """
 
 _RECIPE = ("content", "recipe", "seed")  # what of a manifest's training two bundles share that are the same but in bits
-
-
-@dataclass(frozen=True)
-class Report:
-    """The figures, and what they were measured on.
-
-    Attributes:
-        benchmark: its name.
-        date: of the measurement.
-        command: that gave it.
-        machine: that it ran on.
-        bundle: name, hash and licence of the bundle that the clips were shown to.
-        same_recipe: whether that bundle was trained by the recipe and on the data that gave the figures.
-        labels: the classes.
-        figures: of the three heads, as `emostream-train starter` finds them.
-        clips: what was said of them.
-    """
-
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
-    bundle: dict[str, str]
-    same_recipe: bool
-    labels: list[str]
-    figures: dict[str, Any]
-    clips: list[ClipCalm]
-
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -84,7 +55,7 @@ def _accuracy(
     write_report(output, name, result, markdown(result, f"{name}.png"), partial(plot, result))
 
 
-def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) -> Report:
+def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) -> AccuracyReport:
     """Train the starter as far as that isn't done, and show the clips to a bundle.
 
     Args:
@@ -107,7 +78,7 @@ def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) ->
     same = all(trained.manifest.training.get(key) == shown.manifest.training.get(key) for key in _RECIPE)
     options = [] if bundle == STARTER else ["--bundle", shown_path(bundle)]
     files = sorted(each for each in clips.iterdir() if each.suffix in VIDEO_SUFFIXES)
-    return Report(
+    return AccuracyReport(
         benchmark="accuracy",
         date=today(),
         command=shlex.join(["python", "-m", "benchmarks.accuracy", *options]),

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.accuracy_report import AccuracyReport
 from benchmarks.pictures import new_picture, save_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from benchmarks.accuracy import Report
 
 __all__ = ["plot"]
 
 _LARGEST = 200.0  # points², of a mark that stands for everything
 
 
-def plot(report: Report, file: Path) -> None:
+def plot(report: AccuracyReport, file: Path) -> None:
     """Draw a report into a PNG file.
 
     Raises:

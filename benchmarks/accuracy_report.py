@@ -1,16 +1,15 @@
-"""The accuracy of the starter as tables."""
+"""The report of the accuracy benchmark: its figures and its page."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from benchmarks.tables import markdown_table
+from benchmarks.calm import ClipCalm
+from benchmarks.machine import Measured
+from benchmarks.tables import markdown_table, page
 
-if TYPE_CHECKING:
-    from benchmarks.accuracy import Report
-    from benchmarks.calm import ClipCalm
-
-__all__ = ["markdown"]
+__all__ = ["AccuracyReport", "markdown"]
 
 # Measured on the same folds of RAVDESS and the same pictures of FER2013, with other people's software.
 _OPENSMILE = (("linear SVM on openSMILE's eGeMAPS, whole recordings", 51.6), ("... on ComParE 2016", 60.0))
@@ -19,18 +18,35 @@ _KINDS = {"all": "all", "non_duplicates": "in no other split"}
 _LENGTHS = {"1": "1 segment", "3": "3 segments", "all": "all segments"}
 
 
-def markdown(report: Report, picture: str) -> str:
+@dataclass(frozen=True)
+class AccuracyReport(Measured):
+    """The figures, and what they were measured on.
+
+    Attributes:
+        bundle: name, hash and licence of the bundle that the clips were shown to.
+        same_recipe: whether that bundle was trained by the recipe and on the data that gave the figures.
+        labels: the classes.
+        figures: of the three heads, as `emostream-train starter` finds them.
+        clips: what was said of them.
+    """
+
+    bundle: dict[str, str]
+    same_recipe: bool
+    labels: list[str]
+    figures: dict[str, Any]
+    clips: list[ClipCalm]
+
+
+def markdown(report: AccuracyReport, picture: str) -> str:
     """A report as Markdown, with its picture beside it."""
     figures, bundle = report.figures, report.bundle
-    return "\n".join(
+    return page(
         [
-            "# How right the starter is\n",
-            f"{report.date}, `{report.command}`\n",
-            markdown_table(("machine", ""), report.machine.rows()),
+            *report.head("How right the starter is"),
             f"Bundle {bundle['name']}, manifest SHA-256 {bundle['sha256'][:16]}, trained by "
             f"{'the' if report.same_recipe else 'ANOTHER'} recipe and data that gave these figures. "
-            f"{bundle['licence']}.\n",
-            f"![confusions and reliability]({picture})\n",
+            f"{bundle['licence']}.",
+            f"![confusions and reliability]({picture})",
             *_voice(figures["audio"]),
             *_face(figures["video"]),
             *_fused(figures["fused"]),
@@ -47,14 +63,14 @@ def _voice(figures: dict[str, Any]) -> list[str]:
     )
     calm = figures["calm_taken_for_neutral"]
     return [
-        "## Voice: RAVDESS, groups of four actors left out in turn, seven classes\n",
-        "Through the streaming front end, pooled over the voiced segments, the kind of head that ships.\n",
+        "## Voice: RAVDESS, groups of four actors left out in turn, seven classes",
+        "Through the streaming front end, pooled over the voiced segments, the kind of head that ships.",
         markdown_table(_HEAD, rows),
         f"Calibration error over all beginnings of a recording: {100 * figures['calibration_error']:.1f} %. One head "
-        "serves every length: it is too sure after one segment and not sure enough after all.\n",
+        "serves every length: it is too sure after one segment and not sure enough after all.",
         f"Unweighted recall by the actors left out: {groups}. Calm counts as neutral"
         + (f"; {100 * calm:.1f} % of it is taken for that" if calm is not None else "")
-        + f". {figures['recordings_without_a_voiced_segment']} recordings have no voiced segment.\n",
+        + f". {figures['recordings_without_a_voiced_segment']} recordings have no voiced segment.",
     ]
 
 
@@ -69,8 +85,8 @@ def _face(figures: dict[str, Any]) -> list[str]:
             (f"{kind}: the network of the package `fer`", other, "-", "-", "-", "-"),
         ]
     return [
-        "## Face: FER2013's private test, seven classes, no picture left out\n",
-        f"{figures['dropped_from_training']} training pictures that are in a test split too were not trained on.\n",
+        "## Face: FER2013's private test, seven classes, no picture left out",
+        f"{figures['dropped_from_training']} training pictures that are in a test split too were not trained on.",
         markdown_table(_HEAD, rows),
     ]
 
@@ -84,14 +100,14 @@ def _fused(figures: dict[str, Any]) -> list[str]:
     verdict = "matches or beats" if loss <= product else "does not match"
     confidence = figures["confidence"]
     return [
-        "## Fusion: voices and faces of strangers, put together by their label\n",
+        "## Fusion: voices and faces of strangers, put together by their label",
         "Nobody is in both data sets, so this says nothing about a person's own voice and face. Given the label the "
-        "two are independent, and the product of both calibrated heads is nearly the best there can be.\n",
+        "two are independent, and the product of both calibrated heads is nearly the best there can be.",
         markdown_table((*_HEAD, "log-loss of the product"), rows),
-        f"Calibration error over all beginnings of a recording: {100 * figures['calibration_error']:.1f} %.\n",
+        f"Calibration error over all beginnings of a recording: {100 * figures['calibration_error']:.1f} %.",
         f"Over all segments the head on the deep belief network {verdict} the product rule in log-loss ({loss:.3f} "
         f"against {product:.3f}). Mean confidence {100 * confidence['agreeing']:.0f} % where voice and face agree, "
-        f"{100 * confidence['contradicting']:.0f} % where they contradict each other.\n",
+        f"{100 * confidence['contradicting']:.0f} % where they contradict each other.",
     ]
 
 
@@ -110,8 +126,8 @@ def _clips(clips: list[ClipCalm]) -> list[str]:
     ]
     head = ("clip", "events with a label", "labels", "last half", "with a face", "changes a minute", "... of segments")
     return [
-        "## Calm: real clips, nobody in them acts for a data set\n",
-        "Changes of the published label, pooled over the utterance or 3 s, and of single segments.\n",
+        "## Calm: real clips, nobody in them acts for a data set",
+        "Changes of the published label, pooled over the utterance or 3 s, and of single segments.",
         markdown_table(head, rows),
     ]
 

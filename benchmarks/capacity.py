@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -13,17 +12,18 @@ import numpy as np
 import typer
 
 from benchmarks.capacity_plot import plot
+from benchmarks.capacity_report import LARGEST_P99_MS, CapacityReport, CapacityTrial, markdown
 from benchmarks.command import run_command
 from benchmarks.latency_report import problems
 from benchmarks.machine import Machine
 from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import Session, run_sessions
-from benchmarks.tables import Summary, figure, markdown_table, today, write_report
+from benchmarks.tables import Summary, figure, today, write_report
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import EngineError
 from emostream.trainer.networks.presets import PRESETS
 
-__all__ = ["LARGEST_P99_MS", "Report", "Trial", "main", "markdown", "search", "tried"]
+__all__ = ["main", "search", "tried"]
 
 _HELP = """Measure how many live streams this machine carries: 99 % of their events within 300 ms, and nothing dropped.
 
@@ -32,61 +32,7 @@ large, then halved in between. What is measured is the time in which all of them
 NAME.png.
 """
 
-LARGEST_P99_MS = 300.0
-
 _SETTLING_S = 1.0  # after the last stream has begun
-
-
-@dataclass(frozen=True)
-class Trial:
-    """So many streams at once.
-
-    Attributes:
-        streams: how many.
-        carried: whether they all kept up.
-        problems: why not.
-        latency_ms: of all their events, from the capture of a segment's end to sending.
-        cpu_percent: of one core, by all of them together.
-        memory_mb: resident memory at the most, MB.
-    """
-
-    streams: int
-    carried: bool
-    problems: list[str]
-    latency_ms: Summary | None
-    cpu_percent: float
-    memory_mb: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was found, and on what.
-
-    Attributes:
-        benchmark: its name.
-        date: of the measurement.
-        command: that gave it.
-        machine: that it ran on.
-        engine: name, device and precision.
-        bundle: name and preset.
-        clip: that every stream plays.
-        trials: by number of streams.
-    """
-
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
-    engine: dict[str, str]
-    bundle: dict[str, str]
-    clip: Clip
-    trials: list[Trial]
-
-    @property
-    def streams(self) -> int:
-        """The most that were carried; 0 for none."""
-        return max((trial.streams for trial in self.trials if trial.carried), default=0)
-
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -111,11 +57,11 @@ def _capacity(
     date = today()
     used: dict[str, str] = {}
 
-    def attempt(streams: int) -> Trial:
+    def attempt(streams: int) -> CapacityTrial:
         try:
             sessions = run_sessions(clip, chosen, engine, precision, streams)
         except EngineError as error:  # a machine that is far too busy
-            return Trial(streams, False, [str(error)], None, 0.0, 0.0)
+            return CapacityTrial(streams, False, [str(error)], None, 0.0, 0.0)
         status = sessions[0].statuses[-1].engine
         if status is not None:
             used.update(name=status.name, device=status.device, precision=status.precision)
@@ -125,7 +71,7 @@ def _capacity(
 
     options += ["--seconds", f"{seconds:g}", "--most", str(most), "--engine", engine, "--precision", precision]
     trials = search(attempt, most)
-    result = Report(
+    result = CapacityReport(
         benchmark="capacity",
         date=date,
         command=shlex.join(["python", "-m", "benchmarks.capacity", *options]),
@@ -139,14 +85,14 @@ def _capacity(
     write_report(output, name, result, markdown(result, name), partial(plot, result))
 
 
-def search(attempt: Callable[[int], Trial], most: int) -> list[Trial]:
+def search(attempt: Callable[[int], CapacityTrial], most: int) -> list[CapacityTrial]:
     """Double the streams until they are too many, then halve the gap; trials by number of streams.
 
     Args:
         attempt: tries so many.
         most: to try.
     """
-    trials: dict[int, Trial] = {}
+    trials: dict[int, CapacityTrial] = {}
 
     def carried(streams: int) -> bool:
         trials[streams] = attempt(streams)
@@ -168,7 +114,7 @@ def search(attempt: Callable[[int], Trial], most: int) -> list[Trial]:
     return [trials[count] for count in sorted(trials)]
 
 
-def tried(sessions: list[Session], expected: int) -> Trial:
+def tried(sessions: list[Session], expected: int) -> CapacityTrial:
     """What sessions that ran at once say of the time in which all of them played.
 
     Args:
@@ -192,37 +138,7 @@ def tried(sessions: list[Session], expected: int) -> Trial:
     elif latency.p99 > LARGEST_P99_MS:
         found.append(f"p99 is {latency.p99:.0f} ms, at most {LARGEST_P99_MS:.0f} is asked")
     percent = 100.0 * float(after - before) / (ended - begun) if ended > begun else 0.0
-    return Trial(len(sessions), not found, found, latency, round(percent, 1), round(memory / 1e6, 1))
-
-
-def markdown(result: Report, name: str) -> str:
-    """The report as text; `name` is that of the plot's file."""
-    one = next((trial for trial in result.trials if trial.streams == 1), None)
-    parts = [
-        f"# Live streams, {result.bundle['preset']} preset, {result.engine.get('name', '-')} "
-        f"{result.engine.get('precision', '')}",
-        f"**{result.streams}** streams at once, in one process on one engine, with 99 % of events within "
-        f"{LARGEST_P99_MS:.0f} ms and nothing dropped. {result.date}, `{result.command}`",
-        f"![latency, processor and memory over the number of streams]({name}.png)",
-        markdown_table(("machine", ""), result.machine.rows()),
-        f"Clip: {result.clip.name}, {result.clip.seconds:.1f} s. Processor and memory are those of all streams, the "
-        "decoding of their clips included.",
-        markdown_table(
-            (
-                "streams",
-                "p50, ms",
-                "p99, ms",
-                "max, ms",
-                "% of one core",
-                "a stream's, of a single one's",
-                "memory, MB",
-                "MB for each further one",
-                "kept up",
-            ),
-            [_row(trial, one) for trial in result.trials],
-        ),
-    ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return CapacityTrial(len(sessions), not found, found, latency, round(percent, 1), round(memory / 1e6, 1))
 
 
 def main() -> None:
@@ -230,22 +146,7 @@ def main() -> None:
     run_command(app, "capacity")
 
 
-def _row(trial: Trial, one: Trial | None) -> tuple[str, ...]:
-    latency = trial.latency_ms
-    relative = trial.cpu_percent / trial.streams / one.cpu_percent if one and one.cpu_percent else None
-    more = (trial.memory_mb - one.memory_mb) / (trial.streams - 1) if one and trial.streams > 1 else None
-    return (
-        str(trial.streams),
-        *((figure(each) for each in (latency.p50, latency.p99, latency.max)) if latency else "---"),
-        figure(trial.cpu_percent),
-        figure(relative),
-        figure(trial.memory_mb),
-        figure(more),
-        "yes" if trial.carried else f"no: {trial.problems[0]}",
-    )
-
-
-def _said(trial: Trial) -> str:
+def _said(trial: CapacityTrial) -> str:
     p99 = figure(trial.latency_ms.p99 if trial.latency_ms else None)
     return f"{trial.streams} streams: p99 {p99} ms, " + ("carried" if trial.carried else trial.problems[0])
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from benchmarks.capacity_report import CapacityReport
 from benchmarks.pictures import new_picture, save_picture
-
-if TYPE_CHECKING:
-    from benchmarks.capacity import Report
 
 __all__ = ["plot"]
 
 
-def plot(report: Report, file: Path) -> None:
+def plot(report: CapacityReport, file: Path) -> None:
     """Draw a report into a PNG file.
 
     Raises:

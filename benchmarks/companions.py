@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
 from benchmarks.command import run_command
-from benchmarks.machine import Machine, Measured, load_average
+from benchmarks.machine import Machine, MeasuredUnderLoad, load_average
 from benchmarks.material import actor_clip, chosen_bundle
 from benchmarks.session import Session, free_port, run_sessions
 from benchmarks.tables import Summary, figure, markdown_table, today, write_report
@@ -59,7 +59,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Report(Measured):
+class Report(MeasuredUnderLoad):
     """All ways, and what they were measured on."""
 
     ways: dict[str, Way]

@@ -17,7 +17,7 @@ import typer
 
 from benchmarks.command import run_command
 from benchmarks.frontend_cost import HEIGHT, PER_SECOND, WIDTH, ClipCost, clip_cost, warm_up
-from benchmarks.machine import Machine, Measured, load_average
+from benchmarks.machine import Machine, MeasuredUnderLoad, load_average
 from benchmarks.material import actor_clip
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_report
@@ -42,7 +42,7 @@ _OTHERS = {"mel": "log-Mel and deltas, a segment", "voice": "voice activity, a c
 
 
 @dataclass(frozen=True)
-class Report(Measured):
+class Report(MeasuredUnderLoad):
     """All clips, and what they were measured on."""
 
     clips: list[ClipCost]

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.tables import page_head
 from emostream.trainer.cores import usable_cores
 
-__all__ = ["SETTLE_S", "Machine", "Measured", "load_average"]
+__all__ = ["SETTLE_S", "Machine", "Measured", "MeasuredUnderLoad", "load_average"]
 
 SETTLE_S = 1.0  # of rest, or of warming up, before anything is measured
 
@@ -75,20 +76,37 @@ class Machine:
 
 @dataclass(frozen=True)
 class Measured:
-    """What every report begins with: of which benchmark it is, when it ran, by which command, and on what.
+    """What every report of a benchmark on this machine begins with, in its JSON and on its page.
 
     Attributes:
-        load_average: over 1, 5 and 15 minutes, before the start.
+        benchmark: its name.
+        date: of the measurement.
+        command: that gave it.
+        machine: that it ran on.
     """
 
     benchmark: str
     date: str
     command: str
     machine: Machine
+
+    def head(self, title: str, *, lead: str = "", picture: str = "") -> list[str]:
+        """The first parts of its page; see `page_head`."""
+        return page_head(title, self.date, self.command, self.machine.rows(), lead=lead, picture=picture)
+
+
+@dataclass(frozen=True)
+class MeasuredUnderLoad(Measured):
+    """The beginning of a report whose figures depend on what else the machine does.
+
+    Attributes:
+        load_average: over 1, 5 and 15 minutes, before the start.
+    """
+
     load_average: tuple[float, float, float]
 
     def setting(self, *more: tuple[str, str]) -> list[tuple[str, str]]:
-        """It as rows of a table, with what else is to be known of the machine."""
+        """Date, machine, load, `more` and command, as rows of a table."""
         return [
             ("date", self.date),
             *self.machine.rows(),

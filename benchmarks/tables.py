@@ -1,4 +1,4 @@
-"""Figures in a table: quantiles, Markdown and JSON."""
+"""Figures in a report: quantiles, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ __all__ = [
     "Summary",
     "figure",
     "markdown_table",
+    "page",
+    "page_head",
     "quantile",
     "shown_path",
     "today",
@@ -70,6 +72,33 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)]) + "\n"
+
+
+def page(parts: Iterable[str]) -> str:
+    """Parts of a page, an empty line between each two."""
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def page_head(
+    title: str, date: str, command: str, machine: Iterable[tuple[str, str]], *, lead: str = "", picture: str = ""
+) -> list[str]:
+    """The first parts of a report's page: its title, and when, by which command and on what it was measured.
+
+    Args:
+        title: of the page.
+        date: of the measurement.
+        command: that gave it.
+        machine: what it ran on, as rows of a table.
+        lead: a sentence or two before the date, such as the result.
+        picture: an image in Markdown, above the machine.
+    """
+    measured = f"{date}, `{command}`"
+    return [
+        f"# {title}",
+        f"{lead} {measured}" if lead else measured,
+        *([picture] if picture else []),
+        markdown_table(("machine", ""), machine),
+    ]
 
 
 def today() -> str:

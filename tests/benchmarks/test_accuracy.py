@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.accuracy import Report
 from benchmarks.accuracy_plot import plot
-from benchmarks.accuracy_report import markdown
+from benchmarks.accuracy_report import AccuracyReport, markdown
 from benchmarks.calm import ClipCalm, changes_a_minute, clip_calm
 from benchmarks.machine import Machine
 from emostream.engines.errors import EmostreamError
@@ -43,10 +42,12 @@ def figures() -> dict[str, Any]:
     }
 
 
-def report() -> Report:
+def report() -> AccuracyReport:
     clip = ClipCalm("a.mp4", 12.0, 39, 30, {"joy": 20, "fear": 10}, {"joy": 15}, {"joy": 9}, 10.0, 35.0)
     bundle = {"name": "starter", "sha256": "ab" * 32, "licence": "CC BY-NC-SA 4.0, non-commercial"}
-    return Report("accuracy", "2026-01-01", "command", Machine.this(), bundle, True, list(LABELS), figures(), [clip])
+    return AccuracyReport(
+        "accuracy", "2026-01-01", "command", Machine.this(), bundle, True, list(LABELS), figures(), [clip]
+    )
 
 
 def test_a_report_says_every_figure_and_whether_the_fusion_keeps_up() -> None:

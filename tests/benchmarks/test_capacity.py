@@ -9,19 +9,20 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import capacity
-from benchmarks.capacity import Trial, search, tried
+from benchmarks.capacity import search, tried
+from benchmarks.capacity_report import CapacityTrial
 from tests.benchmarks.test_latency import emotion, session
 
 
-def trial(streams: int, *, carried: bool) -> Trial:
-    return Trial(streams, carried, [] if carried else ["p99"], None, 0.0, 0.0)
+def trial(streams: int, *, carried: bool) -> CapacityTrial:
+    return CapacityTrial(streams, carried, [] if carried else ["p99"], None, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("capacity", [0, 1, 2, 3, 5, 6, 7, 8, 11, 12])
 def test_the_search_finds_the_most_and_tries_none_twice(capacity: int) -> None:
     asked: list[int] = []
 
-    def attempt(streams: int) -> Trial:
+    def attempt(streams: int) -> CapacityTrial:
         asked.append(streams)
         return trial(streams, carried=streams <= capacity)
 
