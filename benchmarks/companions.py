@@ -23,10 +23,10 @@ from benchmarks.command import run_command
 from benchmarks.machine import Machine, MeasuredUnderLoad, load_average
 from benchmarks.material import actor_clip, chosen_bundle
 from benchmarks.session import Session, free_port, run_sessions
-from benchmarks.tables import Summary, figure, markdown_table, today, write_report
+from benchmarks.tables import Summary, figure, markdown_table, page, today, write_report
 from emostream.streamer.web.access import stored_token
 
-__all__ = ["Report", "Way", "main", "markdown", "measure"]
+__all__ = ["CompanionsReport", "Way", "main", "markdown", "measure"]
 
 _HELP = """Measure what the live page and recording cost a session.
 
@@ -59,7 +59,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Report(MeasuredUnderLoad):
+class CompanionsReport(MeasuredUnderLoad):
     """All ways, and what they were measured on."""
 
     ways: dict[str, Way]
@@ -77,7 +77,7 @@ def _companions(
     write_report(output, name, result, markdown(result))
 
 
-def measure(seconds: float, rounds: int, *, command: str) -> Report:
+def measure(seconds: float, rounds: int, *, command: str) -> CompanionsReport:
     """Run every way in turns.
 
     Args:
@@ -107,10 +107,10 @@ def measure(seconds: float, rounds: int, *, command: str) -> Report:
             if way == _VIEWED:
                 pictures[way].append(round(viewer.pictures / lasted, 2))
     ways = {way: Way(cpu[way], Summary.of(latencies[way]), pictures[way]) for way in _WAYS}
-    return Report("companions", date, command, Machine.this(), load, ways)
+    return CompanionsReport("companions", date, command, Machine.this(), load, ways)
 
 
-def markdown(report: Report) -> str:
+def markdown(report: CompanionsReport) -> str:
     """The report as text."""
     rows = [
         (
@@ -129,7 +129,7 @@ def markdown(report: Report) -> str:
         "## What was run",
         markdown_table(("what", "value"), report.setting()),
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return page(parts)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import torch
 import typer
 
 from benchmarks.command import run_command
-from benchmarks.machine import Machine
+from benchmarks.machine import Machine, Measured
 from benchmarks.material import actor_clip, untrained_bundle
 from benchmarks.tables import figure, markdown_table, today, write_report
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
@@ -39,7 +39,7 @@ from emostream.engines.tensors import NETWORK_ROLES, NetworkRole
 from emostream.trainer.networks.presets import PRESETS
 from emostream.trainer.networks.untrained import untrained_graphs
 
-__all__ = ["Cost", "Report", "compare", "main", "markdown"]
+__all__ = ["ComparisonReport", "Cost", "compare", "main", "markdown"]
 
 _HELP = """Compare what a research script would do with what emostream does: the same clip, the same networks, one run.
 
@@ -84,23 +84,15 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Report:
+class ComparisonReport(Measured):
     """What was found, and on what.
 
     Attributes:
-        benchmark: its name.
-        date: of the measurement.
-        command: that gave it.
-        machine: that it ran on.
         preset: of the networks.
         networks: all three on one segment.
         faces: finding the face in one frame, on average over the clip.
     """
 
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
     preset: str
     networks: list[Cost]
     faces: list[Cost]
@@ -126,7 +118,7 @@ def _compare(
     segment, examples = _segments(clip)
     options = ["--preset", preset] + ([] if rounds == 15 else ["--rounds", str(rounds)])
     options += ["--fer", "PYTHON"] if fer else []
-    result = Report(
+    result = ComparisonReport(
         benchmark="compare",
         date=today(),
         command=shlex.join(["python", "-m", "benchmarks.compare", *options]),
@@ -178,12 +170,10 @@ def _ready(opened: Opened, stack: ExitStack) -> Way | str:
     return way
 
 
-def markdown(result: Report) -> str:
+def markdown(result: ComparisonReport) -> str:
     """The report as a page."""
     lines = [
-        f"# The same networks side by side, `{result.preset}`",
-        f"{result.date}, `{result.command}`",
-        markdown_table(("machine", ""), result.machine.rows()),
+        *result.head(f"The same networks side by side, `{result.preset}`"),
         "Medians of runs that took turns; ratios are to the first row. Random weights, a clip of the synthetic actor.",
         "## All three networks on one segment",
         markdown_table(("way", "ms", "times as fast"), _rows(result.networks)),

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.command import run_command
-from benchmarks.machine import Machine
+from benchmarks.machine import Machine, Measured
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import markdown_table, shown_path, today, write_report
 from emostream.engines.backends.tensorrt.numerics import HEADROOM, Numerics, examine
@@ -21,7 +21,7 @@ from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.starter import STARTER
 
-__all__ = ["Report", "main", "markdown", "measure"]
+__all__ = ["Fp16Report", "main", "markdown", "measure"]
 
 _HELP = """Measure what FP16 costs a bundle: the FP16 graphs that TensorRT gets, against float32, on ONNX Runtime's CPU.
 
@@ -34,24 +34,16 @@ _SUFFIXES = VIDEO_SUFFIXES | {".flac", ".wav"}
 
 
 @dataclass(frozen=True)
-class Report:
+class Fp16Report(Measured):
     """What was found, and on what.
 
     Attributes:
-        benchmark: its name.
-        date: of the measurement.
-        command: that gave it.
-        machine: that it ran on.
         bundle: its name, preset, SHA-256, and whether it is trained.
         recordings: that the segments are from.
         segments: with a voice or a face.
         numerics: of the networks and heads.
     """
 
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
     bundle: dict[str, str]
     recordings: int
     segments: int
@@ -80,7 +72,7 @@ def _fp16(
     write_report(output, name, result, markdown(result))
 
 
-def measure(bundle: Path, files: list[Path], command: str) -> Report:
+def measure(bundle: Path, files: list[Path], command: str) -> Fp16Report:
     """Compare a bundle's FP16 graphs with its float32 ones on the segments of some recordings.
 
     Args:
@@ -99,7 +91,7 @@ def measure(bundle: Path, files: list[Path], command: str) -> Report:
     if not segments:
         raise ConfigError("no segment of the recordings has a voice or a face; name others with --clips")
     manifest = loaded.manifest
-    return Report(
+    return Fp16Report(
         benchmark="fp16",
         date=today(),
         command=command,
@@ -116,13 +108,11 @@ def measure(bundle: Path, files: list[Path], command: str) -> Report:
     )
 
 
-def markdown(result: Report) -> str:
+def markdown(result: Fp16Report) -> str:
     """The report as a page."""
     found, bundle = result.numerics, result.bundle
     lines = [
-        f"# FP16 against float32, {bundle['name']}",
-        f"{result.date}, `{result.command}`",
-        markdown_table(("machine", ""), result.machine.rows()),
+        *result.head(f"FP16 against float32, {bundle['name']}"),
         f"Bundle {bundle['name']} ({bundle['preset']}, {bundle['trained']}), manifest SHA-256 {bundle['sha256'][:16]}; "
         f"{result.segments} segments of {result.recordings} recordings that have a voice or a face. ONNX Runtime on "
         "the CPU rounds what it stores to FP16 and computes much in float32.",

@@ -20,10 +20,10 @@ from benchmarks.frontend_cost import HEIGHT, PER_SECOND, WIDTH, ClipCost, clip_c
 from benchmarks.machine import Machine, MeasuredUnderLoad, load_average
 from benchmarks.material import actor_clip
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
-from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_report
+from benchmarks.tables import Summary, figure, markdown_table, page, shown_path, today, write_report
 from emostream.engines.errors import ConfigError
 
-__all__ = ["Report", "main", "markdown", "measure"]
+__all__ = ["FrontendReport", "main", "markdown", "measure"]
 
 _HELP = """Measure the front end of emostream: the milliseconds that each of its parts takes.
 
@@ -42,7 +42,7 @@ _OTHERS = {"mel": "log-Mel and deltas, a segment", "voice": "voice activity, a c
 
 
 @dataclass(frozen=True)
-class Report(MeasuredUnderLoad):
+class FrontendReport(MeasuredUnderLoad):
     """All clips, and what they were measured on."""
 
     clips: list[ClipCost]
@@ -70,7 +70,7 @@ def _frontend(
     write_report(output, name, result, markdown(result))
 
 
-def measure(clips: list[Path], *, command: str) -> Report:
+def measure(clips: list[Path], *, command: str) -> FrontendReport:
     """Measure every clip, one after the other, in this thread.
 
     Args:
@@ -87,10 +87,10 @@ def measure(clips: list[Path], *, command: str) -> Report:
         print(f"measuring {clip.name} ...", flush=True)
         warm_up()
         costs.append(clip_cost(clip))
-    return Report("frontend", date, command, Machine.this(), load, costs)
+    return FrontendReport("frontend", date, command, Machine.this(), load, costs)
 
 
-def markdown(report: Report) -> str:
+def markdown(report: FrontendReport) -> str:
     """The report as text."""
     rates = ", ".join(f"{rate:.4g} of {part}" for part, rate in PER_SECOND.items())
     parts = [
@@ -114,7 +114,7 @@ def markdown(report: Report) -> str:
             [(c.clip.name, figure(c.second_ms), f"{c.second_ms / 10:.1f} %") for c in report.clips],
         ),
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return page(parts)
 
 
 def main() -> None:
@@ -122,7 +122,7 @@ def main() -> None:
     run_command(app, "frontend")
 
 
-def _rows(report: Report, names: dict[str, str]) -> list[tuple[str, ...]]:
+def _rows(report: FrontendReport, names: dict[str, str]) -> list[tuple[str, ...]]:
     """A row for each part of each clip that has it."""
     return [
         (cost.clip.name, name, *_milliseconds(cost.parts_ms[part]))
@@ -132,7 +132,7 @@ def _rows(report: Report, names: dict[str, str]) -> list[tuple[str, ...]]:
     ]
 
 
-def _pictures(report: Report) -> list[tuple[str, ...]]:
+def _pictures(report: FrontendReport) -> list[tuple[str, ...]]:
     return [
         (
             cost.clip.name,

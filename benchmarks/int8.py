@@ -15,7 +15,7 @@ import numpy.typing as npt
 import typer
 
 from benchmarks.command import run_command
-from benchmarks.machine import Machine
+from benchmarks.machine import Machine, Measured
 from benchmarks.real import REAL_DATA
 from benchmarks.tables import figure, markdown_table, shown_path, today, write_report
 from emostream.engines.backends.openvino.int8_build import LEAST_UNCHANGED, MOST_RECALL_LOST, Example, build_int8
@@ -30,7 +30,7 @@ from emostream.trainer.starter.recipe import LABELS
 from emostream.trainer.starter.voices import read_voices
 from emostream.trainer.stills.pictures import Picture, still_clip
 
-__all__ = ["Report", "main", "markdown"]
+__all__ = ["Int8CostReport", "main", "markdown"]
 
 _HELP = """Quantise the starter, or a bundle with its labels, and measure what that costs and gives.
 
@@ -43,21 +43,13 @@ _CALIBRATING_FACES = 128
 
 
 @dataclass(frozen=True)
-class Report:
+class Int8CostReport(Measured):
     """What was found, and on what.
 
     Attributes:
-        benchmark: its name.
-        date: of the measurement.
-        command: that gave it.
-        machine: that it ran on.
         int8: what is known of the networks.
     """
 
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
     int8: Int8Report
 
 
@@ -97,7 +89,7 @@ def _int8(
     held_out = [*_stills(read.private.only(~read.private.copies), every)]
     held_out += _voices([each for each in recordings if each.subject in actors[1::2]][::every])
     made = build_int8(loaded, calibrating, held_out, Int8Cache(), lambda what: print(f"{what} ...", flush=True))
-    result = Report(
+    result = Int8CostReport(
         benchmark="int8",
         date=today(),
         command=shlex.join(["python", "-m", "benchmarks.int8", *options]),
@@ -109,15 +101,13 @@ def _int8(
     write_report(output, name, plain, markdown(result))
 
 
-def markdown(result: Report) -> str:
+def markdown(result: Int8CostReport) -> str:
     """The report as a page."""
     found = result.int8
     before, after = found.milliseconds
     taken = f"does not take it: {found.refused}" if found.refused else "takes it"
     lines = [
-        f"# INT8 on this processor, {found.bundle}",
-        f"{result.date}, `{result.command}`",
-        markdown_table(("machine", ""), result.machine.rows()),
+        *result.head(f"INT8 on this processor, {found.bundle}"),
         f"A segment with voice and face takes {figure(after)} ms in INT8 and {figure(before)} ms in {found.before}: "
         f"**{found.speed:.2f} times as fast** (medians of alternating runs, batch 1). `--precision auto` {taken}.",
         markdown_table(("network", "quantised"), [*found.forms.items(), ("fusion", f"nothing: {found.before}")]),

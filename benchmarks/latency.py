@@ -12,10 +12,10 @@ import typer
 
 from benchmarks.command import run_command
 from benchmarks.latency_plot import plot
-from benchmarks.latency_report import LATENCY_STAGES, Report, report
+from benchmarks.latency_report import LATENCY_STAGES, LatencyReport, report
 from benchmarks.material import Clip, actor_clip, chosen_bundle
 from benchmarks.session import run_session
-from benchmarks.tables import Summary, figure, markdown_table, shown_path, today, write_report
+from benchmarks.tables import Summary, figure, markdown_table, page, shown_path, today, write_report
 from emostream.engines.bundle import Bundle
 from emostream.trainer.networks.presets import PRESETS
 
@@ -78,7 +78,7 @@ def _latency(
     raise typer.Exit(0 if result.clean else 1)
 
 
-def measure(clip: Path, bundle: Path, *, engine: str, precision: str, command: str) -> Report:
+def measure(clip: Path, bundle: Path, *, engine: str, precision: str, command: str) -> LatencyReport:
     """Play a clip and report.
 
     Args:
@@ -99,7 +99,7 @@ def measure(clip: Path, bundle: Path, *, engine: str, precision: str, command: s
     return report(session, contents, asked=(engine, precision), command=command, date=date)
 
 
-def markdown(result: Report, name: str) -> str:
+def markdown(result: LatencyReport, name: str) -> str:
     """The report as text; `name` is that of the plot's file."""
     parts = [
         f"# Latency, {result.bundle['preset']} preset, {result.engine['name']} {result.engine['precision']}",
@@ -121,7 +121,7 @@ def markdown(result: Report, name: str) -> str:
         "## Processor, memory, start",
         markdown_table(("what", "value"), _costs(result)),
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return page(parts)
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def main() -> None:
     run_command(app, "latency")
 
 
-def _verdict(result: Report) -> str:
+def _verdict(result: LatencyReport) -> str:
     everything = result.latency_ms["all"]
     if everything is None:
         return "**Not clean**: no event tells its latency."
@@ -146,13 +146,10 @@ def _verdict(result: Report) -> str:
     return text + "\n\n**The run was not clean**: " + "; ".join(result.problems) + "."
 
 
-def _setting(result: Report) -> list[tuple[str, str]]:
+def _setting(result: LatencyReport) -> list[tuple[str, str]]:
     engine, bundle, clip = result.engine, result.bundle, result.clip
     size = "no picture" if clip.frame_size is None else "{} x {}".format(*clip.frame_size)
-    return [
-        ("date", result.date),
-        *result.machine.rows(),
-        ("load average at start", "{} (1 min), {} (5 min), {} (15 min)".format(*result.load_average)),
+    rows = result.measured.setting(
         ("engine", f"{engine['name']} on {engine['device']} (asked for: {engine['asked']})"),
         ("precision", f"{engine['precision']} (asked for: {engine['asked_precision']})"),
         (
@@ -164,9 +161,8 @@ def _setting(result: Report) -> list[tuple[str, str]]:
             "clip",
             f"{clip.name}: {clip.seconds:.3f} s, {size}, {clip.frames} frames, {'with' if clip.audio else 'no'} sound",
         ),
-        ("command", f"`{result.command}`"),
-        ("which ran", f"`{result.emostream_command}`"),
-    ]
+    )
+    return [*rows, ("which ran", f"`{result.emostream_command}`")]
 
 
 def _summaries(groups: dict[str, Summary | None]) -> list[tuple[str, ...]]:
@@ -177,7 +173,7 @@ def _summaries(groups: dict[str, Summary | None]) -> list[tuple[str, ...]]:
     ]
 
 
-def _stages(result: Report) -> list[tuple[str, str, str]]:
+def _stages(result: LatencyReport) -> list[tuple[str, str, str]]:
     means = result.stages_ms
     rows = [(stage, figure(means.get(stage)), _STAGES[stage]) for stage in LATENCY_STAGES]
     rows.append(("rest", figure(result.rest_ms), "heads, pools and utterances; rounding"))
@@ -185,7 +181,7 @@ def _stages(result: Report) -> list[tuple[str, str, str]]:
     return rows + [(stage, figure(means.get(stage)), _STAGES.get(stage, "")) for stage in dict.fromkeys(others)]
 
 
-def _counts(result: Report) -> list[tuple[str, str]]:
+def _counts(result: LatencyReport) -> list[tuple[str, str]]:
     events, dropped = result.events, result.dropped
     deepest = ", ".join(f"{name} {depth}" for name, depth in result.queues.items())
     return [
@@ -202,7 +198,7 @@ def _counts(result: Report) -> list[tuple[str, str]]:
     ]
 
 
-def _costs(result: Report) -> list[tuple[str, str]]:
+def _costs(result: LatencyReport) -> list[tuple[str, str]]:
     cpu, memory, start = result.cpu, result.memory_mb, result.start_s
     return [
         (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.latency_report import LATENCY_STAGES, Report
+from benchmarks.latency_report import LATENCY_STAGES, LatencyReport
 from benchmarks.pictures import new_picture, save_picture
 from benchmarks.tables import figure
 
@@ -31,7 +31,7 @@ _STAGE_COLOURS = {
 _PER_ITEM = {"vision": "vision, a frame", "audio": "audio, a block", "segment": "cut, a segment"}
 
 
-def plot(report: Report, file: Path) -> None:
+def plot(report: LatencyReport, file: Path) -> None:
     """Draw a report into a PNG file.
 
     Raises:
@@ -56,7 +56,7 @@ def plot(report: Report, file: Path) -> None:
     save_picture(picture, file)
 
 
-def _draw_events(axes: Axes, report: Report) -> None:
+def _draw_events(axes: Axes, report: LatencyReport) -> None:
     for (audio, video), (label, colour) in _KINDS.items():
         points = [(t, y) for t, y, _, a, v in report.series if (a, v) == (audio, video) and y is not None]
         if points:
@@ -69,7 +69,7 @@ def _draw_events(axes: Axes, report: Report) -> None:
     axes.legend(loc="upper right", fontsize=8, ncols=4)
 
 
-def _draw_histogram(axes: Axes, report: Report) -> None:
+def _draw_histogram(axes: Axes, report: LatencyReport) -> None:
     latencies = [y for _, y, *_ in report.series if y is not None]
     axes.hist(latencies, bins=40, orientation="horizontal", color="#56B4E9")
     everything = report.latency_ms["all"]
@@ -84,7 +84,7 @@ def _draw_histogram(axes: Axes, report: Report) -> None:
     axes.grid(alpha=0.3)
 
 
-def _draw_stages(axes: Axes, report: Report) -> None:
+def _draw_stages(axes: Axes, report: LatencyReport) -> None:
     """One bar: the stages of the mean latency, one after the other."""
     values = {stage: report.stages_ms.get(stage, 0.0) for stage in LATENCY_STAGES}
     values["rest"] = max(0.0, report.rest_ms)
@@ -99,7 +99,7 @@ def _draw_stages(axes: Axes, report: Report) -> None:
     axes.grid(axis="x", alpha=0.3)
 
 
-def _draw_items(axes: Axes, report: Report) -> None:
+def _draw_items(axes: Axes, report: LatencyReport) -> None:
     """What the front end costs beside it, for one item of each kind."""
     names = [stage for stage in _PER_ITEM if stage in report.stages_ms]
     bars = axes.barh([_PER_ITEM[name] for name in names], [report.stages_ms[name] for name in names], color="#009E73")

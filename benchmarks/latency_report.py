@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.machine import Machine
+from benchmarks.machine import Machine, MeasuredUnderLoad
 from benchmarks.material import Clip
 from benchmarks.session import Session
 from benchmarks.tables import Summary
@@ -14,7 +14,7 @@ from emostream.engines.errors import EngineError
 from emostream.engines.frontend.grid import SEGMENT_SECONDS, seconds, segment_end
 from emostream.streamer.protocol.events import EmotionEvent
 
-__all__ = ["FIRST_EVENTS", "LATENCY_STAGES", "Report", "problems", "report"]
+__all__ = ["FIRST_EVENTS", "LATENCY_STAGES", "LatencyReport", "problems", "report"]
 
 FIRST_EVENTS = 10  # which may come later than the rest, while everything is still cold
 LATENCY_STAGES = ("wait", "queue", "inference", "publish")  # of an event's latency, in order
@@ -23,7 +23,7 @@ _MODALITIES = ("face and voice", "face only", "voice only", "neither")
 
 
 @dataclass(frozen=True)
-class Report:
+class LatencyReport:
     """All of one run's figures; times in milliseconds where the name says so.
 
     Attributes:
@@ -75,8 +75,13 @@ class Report:
     queues: dict[str, int]
     series: list[tuple[float, float | None, float, bool, bool]]
 
+    @property
+    def measured(self) -> MeasuredUnderLoad:
+        """The fields that other reports inherit; here they lie apart, for the JSON has an order of its own."""
+        return MeasuredUnderLoad(self.benchmark, self.date, self.command, self.machine, self.load_average)
 
-def report(session: Session, clip: Clip, *, asked: tuple[str, str], command: str, date: str) -> Report:
+
+def report(session: Session, clip: Clip, *, asked: tuple[str, str], command: str, date: str) -> LatencyReport:
     """Reduce a session to its figures.
 
     Args:
@@ -98,7 +103,7 @@ def report(session: Session, clip: Clip, *, asked: tuple[str, str], command: str
     found = problems(session, clip.segments)
     latency = _latencies(events)
     mean = latency["all"].mean if latency["all"] else 0.0
-    return Report(
+    return LatencyReport(
         benchmark="latency",
         date=date,
         command=command,

@@ -13,7 +13,7 @@ from emostream.engines.errors import ConfigError, EmostreamError
 from emostream.trainer.networks.presets import PRESETS
 
 if TYPE_CHECKING:
-    from benchmarks.gpu.report import Report
+    from benchmarks.gpu.report import GpuReport
 
 __all__ = ["main"]
 
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"benchmarks.gpu: error: {error}")
 
 
-def _measured(preset: str, asked: argparse.Namespace, command: str) -> Report:
+def _measured(preset: str, asked: argparse.Namespace, command: str) -> GpuReport:
     try:
         import torch
     except ModuleNotFoundError:
@@ -50,7 +50,7 @@ def _measured(preset: str, asked: argparse.Namespace, command: str) -> Report:
     from benchmarks.gpu.device import Device
     from benchmarks.gpu.measure import Row, measure
     from benchmarks.gpu.networks import NAMES, Subject, work_of
-    from benchmarks.gpu.report import Report
+    from benchmarks.gpu.report import GpuReport
     from benchmarks.gpu.timing import measure_floors, time_runs
     from benchmarks.gpu.ways import WAYS
 
@@ -72,10 +72,10 @@ def _measured(preset: str, asked: argparse.Namespace, command: str) -> Report:
             rows.append(row)
             told = row.reason or f"{row.median_ms:.3f} ms, p99 {row.p99_ms:.3f} ms"
             print(f"{preset} {row.network} {row.way} x {row.batch}: {told}", file=sys.stderr, flush=True)
-    return Report(preset, today(), command, device, floors, {each.name: work_of(each) for each in subjects}, rows)
+    return GpuReport(preset, today(), command, device, floors, {each.name: work_of(each) for each in subjects}, rows)
 
 
-def _write(report: Report, folder: Path) -> None:
+def _write(report: GpuReport, folder: Path) -> None:
     """Tables, CSV, and the picture where there is something to draw it with."""
     from benchmarks.gpu.report import csv_text, markdown
 

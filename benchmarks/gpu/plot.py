@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.gpu.report import Report, title_of
+from benchmarks.gpu.report import GpuReport, title_of
 from benchmarks.pictures import new_picture, save_picture
 
 __all__ = ["plot"]
@@ -13,7 +13,7 @@ __all__ = ["plot"]
 _COLOURS = ("#999999", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#CC79A7", "#0072B2", "#D55E00")
 
 
-def plot(report: Report, file: Path) -> None:
+def plot(report: GpuReport, file: Path) -> None:
     """Draw a report into a PNG file.
 
     Raises:

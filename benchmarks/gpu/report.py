@@ -12,9 +12,9 @@ from benchmarks.gpu.measure import Row
 from benchmarks.gpu.networks import CHAIN, Work
 from benchmarks.gpu.timing import Floors
 from benchmarks.gpu.ways import WAYS
-from benchmarks.tables import figure, markdown_table
+from benchmarks.tables import figure, markdown_table, page_head
 
-__all__ = ["SEGMENTS_PER_S", "Report", "csv_text", "markdown", "title_of"]
+__all__ = ["SEGMENTS_PER_S", "GpuReport", "csv_text", "markdown", "title_of"]
 
 SEGMENTS_PER_S = 10 / 3
 """Of one live stream: a segment each 30 frames of 10 ms."""
@@ -24,7 +24,7 @@ _HEADINGS = {"audio": "Audio network", "video": "Video network", "fusion": "Fusi
 
 
 @dataclass(frozen=True)
-class Report:
+class GpuReport:
     """What was found, and on what.
 
     Attributes:
@@ -62,13 +62,16 @@ def title_of(way: str) -> str:
     return _TITLES.get(way, way)
 
 
-def markdown(report: Report) -> str:
+def markdown(report: GpuReport) -> str:
     """A report as a page."""
     floors = report.floors
     lines = [
-        f"# The networks of `{report.preset}` on {report.device.name}",
-        f"{report.date}, `{report.command}`",
-        markdown_table(("machine", ""), report.device.rows()),
+        *page_head(
+            f"The networks of `{report.preset}` on {report.device.name}",
+            report.date,
+            report.command,
+            report.device.rows(),
+        ),
         "Random weights, random inputs that lie on the GPU (except for emostream's engine, whose inputs and embeddings "
         "lie in main memory). CUDA events around each run, the GPU idle before it; median of "
         f"{max((row.runs for row in report.rows), default=0)} runs after a warm-up, and the 99th percentile in "
@@ -85,7 +88,7 @@ def markdown(report: Report) -> str:
     return "\n\n".join(lines) + "\n"
 
 
-def csv_text(report: Report) -> str:
+def csv_text(report: GpuReport) -> str:
     """Every row, with its floor, the ratio to it, and how many live streams it serves."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -99,7 +102,7 @@ def csv_text(report: Report) -> str:
     return out.getvalue()
 
 
-def _network(report: Report, network: str) -> list[str]:
+def _network(report: GpuReport, network: str) -> list[str]:
     own = report.work[network]
 
     def table(cell: Callable[[Row, float], str], *more: tuple[str, ...]) -> str:
@@ -123,7 +126,7 @@ def _network(report: Report, network: str) -> list[str]:
     return found
 
 
-def _cells(report: Report, network: str, cell: Callable[[Row, float], str]) -> list[tuple[str, ...]]:
+def _cells(report: GpuReport, network: str, cell: Callable[[Row, float], str]) -> list[tuple[str, ...]]:
     rows = {(row.way, row.batch): row for row in report.rows if row.network == network and row.median_ms is not None}
     ways = dict.fromkeys(way for way, _ in rows)
     return [
@@ -142,7 +145,7 @@ def _throughput(rate: float) -> str:
     return f"{rate:.0f} ({rate / SEGMENTS_PER_S:.0f})"
 
 
-def _reasons(report: Report) -> list[str]:
+def _reasons(report: GpuReport) -> list[str]:
     """Each reason once, with what it stopped."""
     stopped: dict[tuple[str, str], dict[str, list[int]]] = {}
     for row in report.rows:

@@ -21,7 +21,7 @@ from benchmarks.soak.faults import Faults
 from benchmarks.soak.feeds import camera_feed, live_feed
 from benchmarks.soak.listener import Listener
 from benchmarks.soak.plot import plot
-from benchmarks.soak.report import LARGEST_GROWTH, Delivery, Growth, Report, delivery_of, growth_of, markdown
+from benchmarks.soak.report import LARGEST_GROWTH, Delivery, Growth, SoakReport, delivery_of, growth_of, markdown
 from benchmarks.soak.server import FaultyServer
 from benchmarks.soak.usage import UsageSampler
 from benchmarks.tables import Summary, today, write_report
@@ -110,7 +110,7 @@ def _soak(
     deliveries = delivery_of(published, listener.received)
     growths = growth_of(usage.samples, early, ended)
     problems += _problems(deliveries, growths, exit_code, minutes)
-    report = Report(
+    report = SoakReport(
         benchmark="soak",
         date=date,
         command=f"python -m benchmarks.soak --minutes {minutes:g} --faults {count} --seed {seed}",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.pictures import new_picture, save_picture
-from benchmarks.soak.report import Report
+from benchmarks.soak.report import SoakReport
 
 __all__ = ["plot"]
 
 _COLOURS = {"source": "#D55E00", "subscriber": "#0072B2", "engine": "#009E73"}
 
 
-def plot(report: Report, file: Path) -> None:
+def plot(report: SoakReport, file: Path) -> None:
     """Draw a report into a PNG file.
 
     Raises:

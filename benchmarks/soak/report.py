@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from benchmarks.machine import Machine
+from benchmarks.machine import Measured
 from benchmarks.soak.faults import Fault
 from benchmarks.soak.usage import Usage
-from benchmarks.tables import Summary, figure, markdown_table
+from benchmarks.tables import Summary, figure, markdown_table, page
 
-__all__ = ["LARGEST_GROWTH", "Delivery", "Growth", "Report", "delivery_of", "growth_of", "markdown"]
+__all__ = ["LARGEST_GROWTH", "Delivery", "Growth", "SoakReport", "delivery_of", "growth_of", "markdown"]
 
 LARGEST_GROWTH = 1.05  # of memory, from the fifth minute, or the first sixth, to the end
 _WINDOW_S = 20.0  # whose median stands for a moment
@@ -60,14 +60,10 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Report:
+class SoakReport(Measured):
     """What a soak found.
 
     Attributes:
-        benchmark: its name.
-        date: of the run.
-        command: that gave it.
-        machine: that it ran on.
         minutes: how long it ran.
         faults: that were injected.
         deliveries: by session.
@@ -82,10 +78,6 @@ class Report:
         latencies: moment and latency for the plot.
     """
 
-    benchmark: str
-    date: str
-    command: str
-    machine: Machine
     minutes: float
     faults: list[Fault]
     deliveries: list[Delivery]
@@ -139,16 +131,17 @@ def growth_of(usage: Sequence[Usage], early_at: float, late_at: float) -> list[G
     return growths
 
 
-def markdown(report: Report, name: str) -> str:
+def markdown(report: SoakReport, name: str) -> str:
     """The report as text; `name` is that of the plot's file."""
     kinds = Counter((fault.what, fault.how) for fault in report.faults)
     verdict = "Everything held." if not report.problems else "Did not hold: " + "; ".join(report.problems) + "."
     latencies = (("before the first fault", report.before_ms), ("meanwhile", report.during_ms))
     parts = [
-        f"# {report.minutes:g} minutes with {len(report.faults)} faults",
-        f"**{verdict}** {report.date}, `{report.command}`",
-        f"![latency, memory, threads and open files over time]({name}.png)",
-        markdown_table(("machine", ""), report.machine.rows()),
+        *report.head(
+            f"{report.minutes:g} minutes with {len(report.faults)} faults",
+            lead=f"**{verdict}**",
+            picture=f"![latency, memory, threads and open files over time]({name}.png)",
+        ),
         "Two streams in one process, with the starter: a camera (Motion JPEG over HTTP), and a stream with picture and "
         "sound (MPEG-TS over HTTP). Their server misbehaves, the engine throws exceptions, and the subscriber is "
         "closed in the middle and opened again with its cursors.",
@@ -179,4 +172,4 @@ def markdown(report: Report, name: str) -> str:
         ),
         f"Asked to end, it did so in {report.ended_s:.1f} s, with exit code {report.exit_code}.",
     ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return page(parts)

@@ -17,7 +17,7 @@ from benchmarks.gpu.device import Device  # noqa: E402
 from benchmarks.gpu.measure import Row, measure  # noqa: E402
 from benchmarks.gpu.networks import NAMES, Subject, work_of  # noqa: E402
 from benchmarks.gpu.plot import plot  # noqa: E402
-from benchmarks.gpu.report import SEGMENTS_PER_S, Report, csv_text, markdown  # noqa: E402
+from benchmarks.gpu.report import SEGMENTS_PER_S, GpuReport, csv_text, markdown  # noqa: E402
 from benchmarks.gpu.timing import AtBatch, Floors, Run  # noqa: E402
 from benchmarks.gpu.ways import WAYS, Way  # noqa: E402
 
@@ -103,7 +103,7 @@ def test_what_can_not_run_says_why_and_the_rest_goes_on() -> None:
     assert (found.median_ms, found.p99_ms, found.runs) == (pytest.approx(4.495), pytest.approx(4.98), 100)
 
 
-def report() -> Report:
+def report() -> GpuReport:
     device = Device("GPU One", "9.0", 80.0, 132, {"driver": "580.1"}, {"torch": "2.11"})
     rows = [
         Row("eager-fp32", "chain", 1, 4.0, 5.0, 200),
@@ -112,7 +112,7 @@ def report() -> Report:
         Row("tensorrt-fp16", "chain", 8, reason="the GPU has not enough memory"),
     ]
     work = {"chain": work_of(Subject("chain", "compact", "cpu"))}
-    return Report("compact", "2026-01-01", "command", device, Floors(3e12, 6e14), work, rows)
+    return GpuReport("compact", "2026-01-01", "command", device, Floors(3e12, 6e14), work, rows)
 
 
 def test_a_report_has_every_figure_its_floor_and_every_reason(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ import torch, benchmarks.gpu.__main__
 from benchmarks.gpu.device import Device
 from benchmarks.gpu.measure import measure
 from benchmarks.gpu.networks import Subject, work_of
-from benchmarks.gpu.report import Report, csv_text, markdown
+from benchmarks.gpu.report import GpuReport, csv_text, markdown
 from benchmarks.gpu.timing import Floors
 from benchmarks.gpu.ways import WAYS
 subjects = [Subject("fusion", "compact", "cpu")]
@@ -163,7 +163,8 @@ def once(run):
     run()
     return [1.0]
 rows = list(measure([way for way in WAYS if way.key != "compile-fp16"], subjects, [1], once))
-made = Report("compact", "", "", Device("", "", 0, 0, {{}}, {{}}), Floors(1, 1), {{"fusion": work_of(*subjects)}}, rows)
+work = {{"fusion": work_of(*subjects)}}
+made = GpuReport("compact", "", "", Device("", "", 0, 0, {{}}, {{}}), Floors(1, 1), work, rows)
 markdown(made), csv_text(made)
 for row in rows:
     print(row.way, row.reason or "ran")
