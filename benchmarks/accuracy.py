@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import typer
 from benchmarks.accuracy_plot import plot
 from benchmarks.accuracy_report import AccuracyReport, markdown
 from benchmarks.calm import clip_calm
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.machine import Machine
 from benchmarks.real import REAL_CLIPS, REAL_DATA, VIDEO_SUFFIXES
 from benchmarks.tables import shown_path, today, write_report
@@ -81,7 +80,7 @@ def measure(voices: Path, faces: Path, clips: Path, bundle: Path, work: Path) ->
     return AccuracyReport(
         benchmark="accuracy",
         date=today(),
-        command=shlex.join(["python", "-m", "benchmarks.accuracy", *options]),
+        command=shown_command("accuracy", options),
         machine=Machine.this(),
         bundle={"name": shown.manifest.name, "sha256": shown.sha256, "licence": shown.manifest.licence},
         same_recipe=same,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 
 from benchmarks.capacity_plot import plot
 from benchmarks.capacity_report import LARGEST_P99_MS, CapacityReport, CapacityTrial, markdown
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.latency_report import problems
 from benchmarks.machine import Machine
 from benchmarks.material import Clip, actor_clip, chosen_bundle
@@ -74,7 +73,7 @@ def _capacity(
     result = CapacityReport(
         benchmark="capacity",
         date=date,
-        command=shlex.join(["python", "-m", "benchmarks.capacity", *options]),
+        command=shown_command("capacity", options),
         machine=Machine.this(),
         engine=used,
         bundle={"name": manifest.name, "preset": manifest.preset},

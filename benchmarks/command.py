@@ -1,8 +1,10 @@
-"""How every benchmark is run as a command."""
+"""How every benchmark is run as a command, and how its report shows that."""
 
 from __future__ import annotations
 
+import shlex
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from emostream.engines.errors import EmostreamError
@@ -10,7 +12,7 @@ from emostream.engines.errors import EmostreamError
 if TYPE_CHECKING:
     import typer
 
-__all__ = ["run_command"]
+__all__ = ["run_command", "shown_command"]
 
 
 def run_command(app: typer.Typer, name: str) -> None:
@@ -19,3 +21,8 @@ def run_command(app: typer.Typer, name: str) -> None:
         app(prog_name=f"python -m benchmarks.{name}")
     except EmostreamError as error:
         sys.exit(f"benchmarks.{name}: error: {error}")
+
+
+def shown_command(name: str, options: Sequence[str]) -> str:
+    """The command as a report shows it; `options` are to name no folder of this machine."""
+    return shlex.join(["python", "-m", f"benchmarks.{name}", *options])

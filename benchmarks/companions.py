@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import struct
 import tempfile
 import threading
@@ -19,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.machine import Machine, MeasuredUnderLoad, load_average
 from benchmarks.material import actor_clip, chosen_bundle
 from benchmarks.session import Session, free_port, run_sessions
@@ -73,7 +72,7 @@ def _companions(
     name: Annotated[str, typer.Option(help="Name of the report's files.")] = "companions",
 ) -> None:
     options = ["--seconds", f"{seconds:g}", "--rounds", str(rounds)]
-    result = measure(seconds, rounds, command=shlex.join(["python", "-m", "benchmarks.companions", *options]))
+    result = measure(seconds, rounds, command=shown_command("companions", options))
     write_report(output, name, result, markdown(result))
 
 

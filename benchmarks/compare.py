@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import statistics
 import subprocess
 import tempfile
@@ -20,7 +19,7 @@ import numpy.typing as npt
 import torch
 import typer
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.machine import Machine, Measured
 from benchmarks.material import actor_clip, untrained_bundle
 from benchmarks.tables import figure, markdown_table, today, write_report
@@ -121,7 +120,7 @@ def _compare(
     result = ComparisonReport(
         benchmark="compare",
         date=today(),
-        command=shlex.join(["python", "-m", "benchmarks.compare", *options]),
+        command=shown_command("compare", options),
         machine=Machine.this(),
         preset=preset,
         networks=compare(_network_ways(bundle, preset, segment, examples), rounds),

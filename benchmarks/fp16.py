@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.machine import Machine, Measured
 from benchmarks.real import REAL_CLIPS, VIDEO_SUFFIXES
 from benchmarks.tables import markdown_table, shown_path, today, write_report
@@ -67,7 +66,7 @@ def _fp16(
     options = [] if bundle == STARTER else ["--bundle", shown_path(bundle)]
     options += [] if clips == REAL_CLIPS else ["--clips", shown_path(clips)]
     options += [] if every == 1 else ["--every", str(every)]
-    result = measure(bundle, files, shlex.join(["python", "-m", "benchmarks.fp16", *options]))
+    result = measure(bundle, files, shown_command("fp16", options))
     name = name or f"fp16-{result.bundle['preset']}"
     write_report(output, name, result, markdown(result))
 

@@ -7,7 +7,6 @@ import os
 if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in emostream, and before anything loads NumPy
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from typing import Annotated
 import cv2
 import typer
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.frontend_cost import HEIGHT, PER_SECOND, WIDTH, ClipCost, clip_cost, warm_up
 from benchmarks.machine import Machine, MeasuredUnderLoad, load_average
 from benchmarks.material import actor_clip
@@ -65,7 +64,7 @@ def _frontend(
     options += [] if clip or real else ["--seconds", f"{seconds:g}"]
     result = measure(
         clip or real or [actor_clip(seconds)],
-        command=shlex.join(["python", "-m", "benchmarks.frontend", *options]),
+        command=shown_command("frontend", options),
     )
     write_report(output, name, result, markdown(result))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.machine import Machine, Measured
 from benchmarks.real import REAL_DATA
 from benchmarks.tables import figure, markdown_table, shown_path, today, write_report
@@ -92,7 +91,7 @@ def _int8(
     result = Int8CostReport(
         benchmark="int8",
         date=today(),
-        command=shlex.join(["python", "-m", "benchmarks.int8", *options]),
+        command=shown_command("int8", options),
         machine=Machine.this(),
         int8=made.report,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.latency_plot import plot
 from benchmarks.latency_report import LATENCY_STAGES, LatencyReport, report
 from benchmarks.material import Clip, actor_clip, chosen_bundle
@@ -68,7 +67,7 @@ def _latency(
         chosen,
         engine=engine,
         precision=precision,
-        command=shlex.join(["python", "-m", "benchmarks.latency", *options]),
+        command=shown_command("latency", options),
     )
     used = result.engine
     name = name or f"latency-{result.bundle['preset']}-{used['name']}-{used['precision']}"

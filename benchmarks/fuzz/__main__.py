@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.fuzz.targets import TARGETS
 from benchmarks.fuzz.watched import Outcome, fuzz
 from benchmarks.machine import Machine
@@ -42,9 +41,9 @@ def _fuzz(
     for name in target:
         outcome = fuzz(name, examples, inputs, seed)
         failed += len(outcome.failures)
-        words = ["python", "-m", "benchmarks.fuzz", "--target", name, "--examples", str(examples)]
-        words += ["--seed", str(seed)] if seed else []
-        row = {**asdict(outcome), "date": today(), "command": shlex.join(words)}
+        options = ["--target", name, "--examples", str(examples)]
+        options += ["--seed", str(seed)] if seed else []
+        row = {**asdict(outcome), "date": today(), "command": shown_command("fuzz", options)}
         report = {"machine": asdict(Machine.this()), "targets": {**_rows(output / "fuzz.json"), name: row}}
         write_json(output / "fuzz.json", report)
         write_text(output / "fuzz.md", markdown(report["targets"]))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.command import shown_command
 from benchmarks.tables import today, write_text
 from emostream.engines.errors import ConfigError, EmostreamError
 from emostream.trainer.networks.presets import PRESETS
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
     words = sys.argv[1:] if arguments is None else arguments
     try:
         for preset in asked.preset or ("compact", "paper"):
-            _write(_measured(preset, asked, shlex.join([*_PROG.split(), *_shown(words)])), asked.output)
+            _write(_measured(preset, asked, shown_command("gpu", _shown(words))), asked.output)
     except EmostreamError as error:
         sys.exit(f"benchmarks.gpu: error: {error}")
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command import run_command
+from benchmarks.command import run_command, shown_command
 from benchmarks.machine import Machine
 from benchmarks.material import actor_clip
 from benchmarks.session import free_port
@@ -113,7 +113,7 @@ def _soak(
     report = SoakReport(
         benchmark="soak",
         date=date,
-        command=f"python -m benchmarks.soak --minutes {minutes:g} --faults {count} --seed {seed}",
+        command=shown_command("soak", ["--minutes", f"{minutes:g}", "--faults", str(count), "--seed", str(seed)]),
         machine=Machine.this(),
         minutes=minutes,
         faults=injecting.injected,
