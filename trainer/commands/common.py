@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from emostream.engines.errors import ConfigError
+from emostream.trainer.commands.options import ComputeOptions, DataOptions, TrainingOptions
 from emostream.trainer.cores import usable_cores
 from emostream.trainer.networks.presets import PRESETS
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from emostream.trainer.training.stages import TrainingPlan
 
 __all__ = [
-    "Data",
     "command_line",
     "cut_segments",
     "plan_of",
@@ -50,37 +48,6 @@ _EXTRA = {
     "threadpoolctl",
     "torch",
 }
-_MERGE = re.compile(r"([^=,]+)=([^=,]+)")
-
-
-@dataclass(frozen=True)
-class Data:
-    """The options that say which recordings, and how they are cut."""
-
-    dataset: str
-    root: Path
-    labels: str | None = None
-    merge: str | None = None
-    modality: str = "both"
-    cache: Path | None = None
-    face_model: Path | None = None
-
-    def read(self) -> DataSet:
-        """The recordings.
-
-        Raises:
-            ConfigError: an option that isn't one.
-            DataError: the folder isn't that data set's.
-        """
-        from emostream.trainer.datasets.base import ReadOptions
-        from emostream.trainer.datasets.choose import read_dataset
-
-        options = ReadOptions(
-            labels=tuple(self.labels.split(",")) if self.labels else None,
-            merge=_merge(self.merge),
-            modality=self.modality,  # type: ignore[arg-type]
-        )
-        return read_dataset(self.dataset, self.root, options)
 
 
 @contextmanager
@@ -136,7 +103,7 @@ def side_by_side(jobs: int, threads: int, compute: Compute) -> int:
     return 1 if compute.accelerator == "gpu" else max(1, usable_cores() // threads)
 
 
-def prepared(data: Data, jobs: int, console: Console) -> tuple[PreparedSet, Corpus, float]:
+def prepared(data: DataOptions, jobs: int, console: Console) -> tuple[PreparedSet, Corpus, float]:
     """Read a data set and cut what is not cut yet, with a progress bar.
 
     Returns:
@@ -178,20 +145,7 @@ def cut_segments(
     return found, Corpus.of(found, store_of(cache, face_model)), cut
 
 
-def plan_of(
-    *,
-    preset: str,
-    recipe: str,
-    epochs: int | None,
-    freeze_conv: bool,
-    audio_weights: Path | None,
-    video_weights: Path | None,
-    video_order: str,
-    segments: str,
-    seed: int,
-    precision: str,
-    console: Console,
-) -> TrainingPlan:
+def plan_of(training: TrainingOptions, compute: ComputeOptions, console: Console) -> TrainingPlan:
     """How to train, from the options; prints what the networks take from files of initial weights.
 
     Raises:
@@ -201,24 +155,25 @@ def plan_of(
     from emostream.trainer.training.recipe import RECIPES
     from emostream.trainer.training.stages import TrainingPlan
 
-    chosen = RECIPES[_one_of("recipe", recipe, tuple(RECIPES))]
-    chosen = chosen.with_epochs(epochs) if epochs else chosen
-    chosen = chosen.with_frozen_convolutions() if freeze_conv else chosen
+    chosen = RECIPES[_one_of("recipe", training.recipe, tuple(RECIPES))]
+    chosen = chosen.with_epochs(training.epochs) if training.epochs else chosen
+    chosen = chosen.with_frozen_convolutions() if training.freeze_conv else chosen
     order: dict[str, bool | None] = {"auto": None, "bgr": True, "rgb": False}
-    which: Literal["all", "voiced"] = "all" if _one_of("segments", segments, ("all", "voiced")) == "all" else "voiced"
+    segments = _one_of("segments", training.segments, ("all", "voiced"))
+    which: Literal["all", "voiced"] = "all" if segments == "all" else "voiced"
     plan = TrainingPlan(
-        preset=PRESETS[_one_of("preset", preset, tuple(PRESETS))],
+        preset=PRESETS[_one_of("preset", training.preset, tuple(PRESETS))],
         recipe=chosen,
-        audio_weights=audio_weights,
-        video_weights=video_weights,
-        video_bgr=order[_one_of("video-order", video_order, tuple(order))],
+        audio_weights=training.audio_weights,
+        video_weights=training.video_weights,
+        video_bgr=order[_one_of("video-order", training.video_order, tuple(order))],
         which=which,
-        seed=seed,
-        compute=Compute.best(precision),
+        seed=compute.seed,
+        compute=Compute.best(compute.precision),
     )
     for report in plan.initial_weights():
         console.print(str(report), markup=False, highlight=False)
-    if freeze_conv and not (audio_weights and video_weights):
+    if training.freeze_conv and not (training.audio_weights and training.video_weights):
         console.print("Warning: --freeze-conv leaves random convolutions as they are where no weights are given.")
     return plan
 
@@ -227,13 +182,3 @@ def _one_of(option: str, value: str, known: tuple[str, ...]) -> str:
     if value not in known:
         raise ConfigError(f"--{option} {value} is unknown; choose {' or '.join(known)}")
     return value
-
-
-def _merge(text: str | None) -> dict[str, str]:
-    found = {}
-    for part in text.split(",") if text else ():
-        match = _MERGE.fullmatch(part)
-        if match is None:
-            raise ConfigError(f"--merge {part!r} names no two classes; expected such as calm=neutral")
-        found[match[1]] = match[2]
-    return found

@@ -10,29 +10,28 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from emostream.trainer.commands import options
-from emostream.trainer.commands.common import Data, command_line, prepared, train_extra
+from emostream.trainer.commands.common import command_line, prepared, train_extra
+from emostream.trainer.commands.option_groups import After, with_option_groups
+from emostream.trainer.commands.options import DataOptions, Jobs
 
 __all__ = ["evaluate"]
 
 
+@with_option_groups
 def evaluate(
-    root: options.Root,
-    dataset: options.DatasetName,
-    bundle: Annotated[Path, typer.Option(metavar="PATH", help="The bundle's folder or .zip.")],
+    *,
+    data: DataOptions,
+    bundle: Annotated[Path, typer.Option(metavar="PATH", help="The bundle's folder or .zip."), After("dataset")],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the report; evaluate-DATASET if not given.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the report; evaluate-DATASET if not given."),
+        After("bundle"),
     ] = None,
-    labels: options.Labels = None,
-    merge: options.Merge = None,
-    modality: options.Modality = "both",
-    cache: options.Cache = None,
-    face_model: options.FaceModel = None,
     engine: Annotated[
         str, typer.Option(metavar="auto|openvino|onnxruntime|tensorrt", help="Runtime of the networks.")
     ] = "auto",
     precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of the engine.")] = "auto",
-    jobs: options.Jobs = 0,
+    jobs: Jobs = 0,
 ) -> None:
     """Measure a bundle on a data set: accuracy, recall and calibration of each head after 1, 3 and all segments.
 
@@ -48,12 +47,11 @@ def evaluate(
         from emostream.trainer.evaluation.summary import evaluation_summary
         from emostream.trainer.evaluation.write import check_evaluation_place, write_evaluation
 
-        report = out or Path(f"evaluate-{dataset}")
+        report = out or Path(f"evaluate-{data.dataset}")
         check_evaluation_place(report)
         loaded = Bundle.load(bundle)
         console = Console(stderr=True)
-        data = Data(dataset, root, labels, merge, modality, cache, face_model)
-        check_classes(loaded, dataset, data.read().labels)
+        check_classes(loaded, data.dataset, data.read().labels)
         found, corpus, _ = prepared(data, jobs, console)
         chosen, reason = choose_engine(engine, loaded, precision)
         console.print(f"Engine: {reason}.", highlight=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,7 +44,7 @@ def _fit_name(name: str | None) -> str | None:
 
 
 def init(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; must not exist, or be empty.")],
+    out: options.BundleFolder,
     preset: Annotated[
         str,
         typer.Option(callback=_known_preset, metavar="|".join(PRESETS), help="Size of the networks."),

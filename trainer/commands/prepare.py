@@ -7,29 +7,21 @@ import time
 import typer
 from rich.console import Console
 
-from emostream.trainer.commands import options
-from emostream.trainer.commands.common import Data, prepared, train_extra
+from emostream.trainer.commands.common import prepared, train_extra
+from emostream.trainer.commands.option_groups import with_option_groups
+from emostream.trainer.commands.options import DataOptions, Jobs
 from emostream.trainer.cores import usable_cores
 
 __all__ = ["prepare"]
 
 
-def prepare(
-    root: options.Root,
-    dataset: options.DatasetName,
-    labels: options.Labels = None,
-    merge: options.Merge = None,
-    modality: options.Modality = "both",
-    cache: options.Cache = None,
-    face_model: options.FaceModel = None,
-    jobs: options.Jobs = 0,
-) -> None:
+@with_option_groups
+def prepare(*, data: DataOptions, jobs: Jobs = 0) -> None:
     """Cut a data set into segments and say what became of every recording; training then starts at once."""
     begun = time.monotonic()
     with train_extra():
         from emostream.trainer.reports.preparation import Preparation, preparation_tables
 
-        data = Data(dataset, root, labels, merge, modality, cache, face_model)
         found, corpus, cut = prepared(data, jobs, Console(stderr=True))
         Console().print(preparation_tables(Preparation.of(found)), soft_wrap=True)  # names stay whole
     seconds = time.monotonic() - begun

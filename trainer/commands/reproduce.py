@@ -14,9 +14,7 @@ import typer
 from rich.console import Console
 
 from emostream.engines.errors import ConfigError
-from emostream.trainer.commands import options
 from emostream.trainer.commands.common import (
-    Data,
     command_line,
     plan_of,
     prepared,
@@ -24,6 +22,8 @@ from emostream.trainer.commands.common import (
     train_extra,
     work_place,
 )
+from emostream.trainer.commands.option_groups import After, with_option_groups
+from emostream.trainer.commands.options import ComputeOptions, DataOptions, TrainingOptions
 
 if TYPE_CHECKING:
     from emostream.trainer.estimate import Estimate
@@ -31,34 +31,26 @@ if TYPE_CHECKING:
 
 __all__ = ["reproduce"]
 
+_DEFAULTS = TrainingOptions(preset="paper", recipe="paper", segments="all")
 
+
+@with_option_groups
 def reproduce(
-    root: options.Root,
-    dataset: options.DatasetName,
+    *,
+    data: DataOptions,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the report; reproduce-DATASET if not given.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the report; reproduce-DATASET if not given."),
+        After("dataset"),
     ] = None,
-    labels: options.Labels = None,
-    merge: options.Merge = None,
-    modality: options.Modality = "both",
-    cache: options.Cache = None,
-    face_model: options.FaceModel = None,
-    preset: options.PresetName = "paper",
-    recipe: options.RecipeName = "paper",
-    epochs: options.Epochs = None,
-    freeze_conv: options.FreezeConv = False,
-    folds: Annotated[int | None, typer.Option(min=1, help="Run only so many of the folds.")] = None,
-    audio_weights: options.AudioWeights = None,
-    video_weights: options.VideoWeights = None,
-    video_order: options.VideoOrder = "auto",
-    segments: options.SegmentChoice = "all",
+    training: TrainingOptions = _DEFAULTS,
+    folds: Annotated[
+        int | None, typer.Option(min=1, help="Run only so many of the folds."), After("freeze_conv")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking, however long it takes.")] = False,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep the networks of every fold.")] = False,
     ray: Annotated[str | None, typer.Option(metavar="HOST:PORT|local", help="Run the folds on a Ray cluster.")] = None,
-    seed: options.Seed = 0,
-    precision: options.Precision = "auto",
-    jobs: options.Jobs = 0,
-    threads: options.Threads = 1,
+    compute: ComputeOptions,
 ) -> None:
     """Train and test on people held out, as the paper does, and print its tables I to XI beside ours.
 
@@ -75,34 +67,21 @@ def reproduce(
         from emostream.trainer.reports.summary import summary
         from emostream.trainer.reports.write import check_place, write_report
 
-        report = out or Path(f"reproduce-{dataset}")
+        report = out or Path(f"reproduce-{data.dataset}")
         check_place(report)
         work = work_place(report, "--out")
         console = Console(stderr=True)
-        plan = plan_of(
-            preset=preset,
-            recipe=recipe,
-            epochs=epochs,
-            freeze_conv=freeze_conv,
-            audio_weights=audio_weights,
-            video_weights=video_weights,
-            video_order=video_order,
-            segments=segments,
-            seed=seed,
-            precision=precision,
-            console=console,
-        )
-        data = Data(dataset, root, labels, merge, modality, cache, face_model)
-        found, corpus, _ = prepared(data, jobs, console)
+        plan = plan_of(training, compute, console)
+        found, corpus, _ = prepared(data, compute.jobs, console)
         every = folds_of(replace(found.dataset, recordings=corpus.recordings))
         runs = [
-            FoldJob(corpus, fold, plan, work / _folder(number, fold.name), threads, keep_weights)
+            FoldJob(corpus, fold, plan, work / _folder(number, fold.name), compute.threads, keep_weights)
             for number, fold in enumerate(every[:folds], 1)
         ]
-        at_once = side_by_side(jobs, threads, plan.compute)
+        at_once = side_by_side(compute.jobs, compute.threads, plan.compute)
         waiting = [run for run in runs if not finished(run)]
         if waiting:
-            per_fold = estimate(corpus, plan, len(every), threads)
+            per_fold = estimate(corpus, plan, len(every), compute.threads)
             _announce(console, per_fold, len(waiting), min(at_once, len(waiting)), work)
             if not yes:
                 _ask()

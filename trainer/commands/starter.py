@@ -9,25 +9,23 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from emostream.trainer.commands import options
 from emostream.trainer.commands.common import cut_segments, side_by_side, train_extra, work_place
+from emostream.trainer.commands.option_groups import with_option_groups
+from emostream.trainer.commands.options import BundleFolder, Cache, ComputeOptions, Work
 from emostream.trainer.networks.presets import COMPACT
 
 __all__ = ["starter"]
 
 
+@with_option_groups
 def starter(
+    *,
     voices: Annotated[Path, typer.Argument(metavar="RAVDESS", help="Folder of RAVDESS's speech, as distributed.")],
     faces: Annotated[Path, typer.Argument(metavar="FER2013", help="fer2013.csv, icml_face_data.csv or fer2013.npz.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; must not exist, or be empty.")],
-    cache: options.Cache = None,
-    work: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of unfinished trainings; OUT.work if not given.")
-    ] = None,
-    seed: options.Seed = 0,
-    precision: options.Precision = "auto",
-    jobs: options.Jobs = 0,
-    threads: options.Threads = 1,
+    out: BundleFolder,
+    cache: Cache = None,
+    work: Work = None,
+    compute: ComputeOptions,
 ) -> None:
     """Train the starter bundle anew: the voices of RAVDESS and the faces of FER2013.
 
@@ -44,11 +42,11 @@ def starter(
 
         refuse_existing(out.absolute())
         place = work_place(out, "--work", work)
-        compute = Compute.best(precision)
+        chosen = Compute.best(compute.precision)
         heard = read_voices(voices)
         check_faces(faces)
         console = Console(stderr=True)
-        _, ravdess, _ = cut_segments(heard, cache, None, jobs, console)
+        _, ravdess, _ = cut_segments(heard, cache, None, compute.jobs, console)
         console.print(f"Training the starter; unfinished work is kept in {place}.")
         job = StarterJob(
             voices=Voices.of(ravdess),
@@ -56,10 +54,10 @@ def starter(
             place=place,
             recipe=STARTER_RECIPE,
             preset=COMPACT,
-            seed=seed,
-            compute=compute,
-            side_by_side=side_by_side(jobs, threads, compute),
-            threads=threads,
+            seed=compute.seed,
+            compute=chosen,
+            side_by_side=side_by_side(compute.jobs, compute.threads, chosen),
+            threads=compute.threads,
         )
         bundle, figures = build(job, out, lambda part: console.print(f"  {part} finished"))
     typer.echo(bundle)
