@@ -29,7 +29,7 @@ from emostream.engines.backends.openvino.quantize import FORMS, save_int8
 from emostream.engines.bundle import Bundle
 from emostream.engines.engine import Batch, Engine
 from emostream.engines.errors import EmostreamError, EngineError
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.choose import choose_detector
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.media.track import VideoTrack
@@ -190,7 +190,7 @@ def _rows(costs: list[Cost]) -> Iterator[tuple[str, str, str]]:
 
 def _segments(clip: Path) -> tuple[Segment, list[Segment]]:
     """A segment with voice and face, and some to calibrate INT8 on."""
-    with OfflineRecording(str(clip), make_detector()) as recording:
+    with OfflineRecording(str(clip), choose_detector().make()) as recording:
         both = [each for each in recording if each.mel is not None and each.clip is not None]
     return both[0], both
 
@@ -267,7 +267,7 @@ def _face_ways(clip: Path, fer: Path | None) -> dict[str, Opened]:
 
     def followed(_: ExitStack) -> Way:
         def run() -> int:
-            tracker = FaceTracker(make_detector())
+            tracker = FaceTracker(choose_detector().make())
             return sum(tracker.update(t, image).size[0] > 0 for t, image in frames)
 
         return run

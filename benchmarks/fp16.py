@@ -15,7 +15,7 @@ from benchmarks.tables import markdown_table, shown_path, today, write_report
 from emostream.engines.backends.tensorrt.numerics import HEADROOM, Numerics, examine
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.choose import choose_detector
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.starter import STARTER
@@ -85,7 +85,7 @@ def measure(bundle: Path, files: list[Path], command: str) -> Fp16Report:
     loaded = Bundle.load(bundle)
     segments: list[Segment] = []
     for file in files:
-        with OfflineRecording(str(file), make_detector()) as recording:
+        with OfflineRecording(str(file), choose_detector().make()) as recording:
             segments += [each for each in recording if each.mel is not None or each.clip is not None]
     if not segments:
         raise ConfigError("no segment of the recordings has a voice or a face; name others with --clips")

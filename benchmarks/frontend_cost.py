@@ -16,7 +16,8 @@ from benchmarks.machine import SETTLE_S
 from benchmarks.material import Clip
 from benchmarks.tables import Summary
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.detectors import Box, Face, FaceDetector, ViolaJones
+from emostream.engines.frontend.detectors.base import Box, Face, FaceDetector
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.frontend.grid import SHIFT_TICKS, seconds, segment_end, segment_start
 from emostream.engines.frontend.logmel import mel_input

@@ -20,7 +20,7 @@ from benchmarks.tables import figure, markdown_table, shown_path, today, write_r
 from emostream.engines.backends.openvino.int8_build import LEAST_UNCHANGED, MOST_RECALL_LOST, Example, build_int8
 from emostream.engines.backends.openvino.int8_cache import Int8Cache, Int8Report
 from emostream.engines.bundle import Bundle
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.choose import choose_detector
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.starter import STARTER
 from emostream.trainer.datasets.base import Recording
@@ -139,7 +139,7 @@ def _stills(split: Split, every: int) -> Iterator[Example]:
 
 def _voices(recordings: list[Recording]) -> Iterator[Example]:
     for each in recordings:
-        with OfflineRecording(str(each.path), make_detector()) as recording:
+        with OfflineRecording(str(each.path), choose_detector().make()) as recording:
             yield Example([segment for segment in recording if segment.mel is not None], each.label)
 
 

@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from emostream.engines.errors import SourceError
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.detectors import FaceDetector
+from emostream.engines.frontend.detectors.base import FaceDetector
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.frontend.grid import seconds, segment_count, segment_end
 from emostream.engines.frontend.placement import AudioPlacer

@@ -8,6 +8,7 @@ __all__ = [
     "CLIP_FRAMES",
     "CROP_HEIGHT",
     "CROP_WIDTH",
+    "FACE_DETECTORS",
     "FRONTEND",
     "GRID_FPS",
     "LEVELS",
@@ -47,6 +48,9 @@ FRONTEND: dict[str, Any] = {
     "crop": [CROP_HEIGHT, CROP_WIDTH],
     "eyes": [[27.5, 50.0], [82.5, 50.0]],
 }
+
+FACE_DETECTORS = ("viola-jones", "yunet")
+"""The face detectors by name; `engines/frontend/detectors/choose.py` makes them."""
 
 LEVELS = ("none", "segment")
 """How a bundle takes out a voice's level (`level` in its manifest): not, or by each segment's mean and deviation."""

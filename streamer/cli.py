@@ -20,6 +20,7 @@ from emostream.streamer.commands import engines as engines_command
 from emostream.streamer.commands import health as health_command
 from emostream.streamer.commands import keys as keys_command
 from emostream.streamer.commands import listen as listen_command
+from emostream.streamer.commands import models as models_command
 from emostream.streamer.commands import review as review_command
 from emostream.streamer.commands.options import with_settings
 from emostream.streamer.config import PANELS, Config, StreamConfig
@@ -57,6 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(engines_command.app, name="engines")
+app.add_typer(models_command.app, name="models")
 app.command()(devices_command.devices)
 app.command()(listen_command.listen)
 app.command()(health_command.health)

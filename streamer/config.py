@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from emostream.engines.errors import ConfigError
 from emostream.engines.files import is_same_file
+from emostream.engines.settings import FACE_DETECTORS
 from emostream.engines.starter import STARTER
 from emostream.streamer.address import Address
 from emostream.streamer.options import Option
@@ -108,6 +109,9 @@ class RecognitionConfig:
         "auto"
     )
     precision: Annotated[str, Option("Arithmetic of the networks.", "auto|fp32|bf16|fp16|int8", _RECOGNITION)] = "auto"
+    face_detector: Annotated[str, Option("What finds the faces.", f"auto|{'|'.join(FACE_DETECTORS)}", _RECOGNITION)] = (
+        "auto"
+    )
     face_model: Annotated[
         Path | None, Option("Find faces with this YuNet model instead of Viola-Jones.", "FILE", _RECOGNITION)
     ] = None

@@ -15,7 +15,7 @@ from emostream.engines.backends.choose import choose_engine
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError, EmostreamError, SourceError
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.choose import choose_detector, warn_of_other_detector
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.media.container import is_url
 from emostream.engines.offline import OfflineRecording
@@ -88,9 +88,10 @@ def recognise(
         raise ConfigError(f"{clip} is no file; download it first")
     if Path(clip).is_dir():
         raise SourceError(f"{clip} is a folder; expected a clip")
-    detector = make_detector(options.face_model)
+    detector = choose_detector(options.face_detector, options.face_model)
+    warn_of_other_detector(recognizer.bundle, detector)
     builder, numbers = EventBuilder(recognizer.score), _Numbers()
-    with OfflineRecording(clip, detector, on_face) as recording:
+    with OfflineRecording(clip, detector.make(), on_face) as recording:
         waiting: list[Segment] = []
 
         def flush() -> Iterator[Found]:

@@ -9,7 +9,7 @@ import pytest
 
 from emostream.engines.backends.openvino.engine import OpenVinoEngine
 from emostream.engines.bundle import Bundle
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.recognizer import Recognizer
 

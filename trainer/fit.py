@@ -172,6 +172,7 @@ def _manifest(job: FitJob, folds: tuple[Fold, ...], figures: dict[HeadName, dict
         "subjects": len(set(corpus.subjects.tolist())),
         "content": corpus.identity(np.ones(len(corpus.recordings), bool)),
         "segments": plan.which,
+        "face_detector": corpus.store.detector,
         "recipe": asdict(plan.recipe),
         "initial_weights": [f"{each.file.name}, sha256 {each.sha256}" for each in plan.initial_weights()] or "random",
         "seed": plan.seed,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.detectors import Box, Face, FaceDetector
+from emostream.engines.frontend.detectors.base import Box, Face, FaceDetector
 from emostream.engines.frontend.motion import moved_box, moved_eyes
 from emostream.engines.frontend.picture import Eyes, Image, align
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.detectors import Box
+from emostream.engines.frontend.detectors.base import Box
 from emostream.engines.frontend.picture import Eyes, Image, part, small_grey
 
 __all__ = ["moved_box", "moved_eyes"]

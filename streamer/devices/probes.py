@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from emostream.engines.errors import SourceError
 from emostream.engines.frontend.clip import FrameFace
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.choose import choose_detector
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.frontend.voice import CHUNK_SAMPLES, SpeechTrack
 from emostream.engines.media.audio import AudioBlock
@@ -125,7 +125,7 @@ class CameraProbe:
         self.seen: FrameFace | None = None
         self.face: tuple[FrameFace, VideoFrame] | None = None
         self._newest = 0.0
-        self._tracker = FaceTracker(make_detector())
+        self._tracker = FaceTracker(choose_detector().make())
 
     def sinks(self) -> Sinks:
         """See `Probe`."""

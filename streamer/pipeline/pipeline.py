@@ -12,12 +12,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 
 from emostream.engines.backends.choose import choose_engine
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import PublishError, SourceError
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.choose import choose_detector, warn_of_other_detector
 from emostream.streamer.config import Config
 from emostream.streamer.pipeline.clock import WallClock
 from emostream.streamer.pipeline.stream import SessionContext, Stream
@@ -75,8 +74,10 @@ class Pipeline:
             labels=bundle.manifest.labels,
             on_event=on_event,
         )
-        if config.face_model is not None:
-            make_detector(config.face_model)  # so that a wrong model is refused before anything opens
+        detector = choose_detector(config.face_detector, config.face_model)
+        if detector.model is not None:
+            detector.make()  # so that a wrong model is refused before anything opens
+        warn_of_other_detector(bundle, detector)
         arrived, wall_clock = threading.Condition(), WallClock()
         self.unix_offset = wall_clock.unix_offset
         context = SessionContext(
@@ -84,7 +85,7 @@ class Pipeline:
             bundle,
             engine,
             self._publisher,
-            make_detector=partial(make_detector, config.face_model),
+            make_detector=detector.make,
             arrived=arrived,
             wall_clock=wall_clock,
         )

@@ -20,7 +20,7 @@ from typing import Any
 from emostream.engines.bundle import Bundle
 from emostream.engines.engine import Engine
 from emostream.engines.errors import EmostreamError, PublishError, SourceError
-from emostream.engines.frontend.detectors import FaceDetector
+from emostream.engines.frontend.detectors.base import FaceDetector
 from emostream.engines.frontend.face import FaceTracker
 from emostream.streamer.config import Config, StreamConfig
 from emostream.streamer.logs import speaking_of

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from emostream.engines.errors import ConfigError
-from emostream.engines.frontend.detectors import Face, ViolaJones, YuNet
+from emostream.engines.frontend.detectors.base import Face
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
+from emostream.engines.frontend.detectors.yunet import YuNet
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.frontend.motion import moved_box, moved_eyes
 from emostream.engines.frontend.picture import LEFT_EYE, RIGHT_EYE, align

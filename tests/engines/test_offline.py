@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emostream.engines.errors import SourceError
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.grid import segment_count
 from emostream.engines.offline import OfflineRecording
 from tests.media_files import write_media

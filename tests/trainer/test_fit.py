@@ -48,7 +48,7 @@ def corpus(tmp_path_factory) -> Corpus:
     )
     dataset = read_dataset("rml", folder / "rml", ReadOptions(labels=LABELS))
     prepared = prepare(dataset, folder / "cache", jobs=1)
-    return Corpus.of(prepared, store_of(folder / "cache", None))
+    return Corpus.of(prepared, store_of(folder / "cache"))
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def test_fused_beats_voice_and_face_on_strangers(tmp_path):
         tmp_path / "rml", "rml", subjects=8, takes=2, seconds=2.5, size=(320, 240), seed=0, jobs=2, progress=None
     )
     prepared = prepare(read_dataset("rml", tmp_path / "rml", ReadOptions()), tmp_path / "cache", jobs=2)
-    corpus = Corpus.of(prepared, store_of(tmp_path / "cache", None))
+    corpus = Corpus.of(prepared, store_of(tmp_path / "cache"))
     plan = TrainingPlan(
         preset=SMALL,
         recipe=RECIPES["scratch"].with_epochs(24),

@@ -20,6 +20,7 @@ from emostream.trainer.cores import usable_cores
 from emostream.trainer.networks.presets import PRESETS
 
 if TYPE_CHECKING:
+    from emostream.engines.frontend.detectors.choose import DetectorChoice
     from emostream.trainer.datasets.base import DataSet
     from emostream.trainer.segments.corpus import Corpus
     from emostream.trainer.segments.prepare import PreparedSet
@@ -112,11 +113,14 @@ def prepared(data: DataOptions, jobs: int, console: Console) -> tuple[PreparedSe
     Raises:
         EmostreamError: it can't be read or cut.
     """
-    return cut_segments(data.read(), data.cache, data.face_model, jobs, console)
+    from emostream.engines.frontend.detectors.choose import choose_detector
+
+    detector = choose_detector(data.face_detector, data.face_model)
+    return cut_segments(data.read(), data.cache, detector, jobs, console)
 
 
 def cut_segments(
-    dataset: DataSet, cache: Path | None, face_model: Path | None, jobs: int, console: Console
+    dataset: DataSet, cache: Path | None, detector: DetectorChoice, jobs: int, console: Console
 ) -> tuple[PreparedSet, Corpus, float]:
     """Cut what is not cut yet of a data set that has been read, with a progress bar; the rest is `prepared`'s."""
     from emostream.trainer.segments.corpus import Corpus
@@ -141,8 +145,8 @@ def cut_segments(
             cut += seconds
             bar.update(task, advance=1, description=getattr(recording, "name", ""))
 
-        found = prepare(dataset, cache, jobs=jobs or usable_cores(), face_model=face_model, progress=advance)
-    return found, Corpus.of(found, store_of(cache, face_model)), cut
+        found = prepare(dataset, cache, jobs=jobs or usable_cores(), detector=detector, progress=advance)
+    return found, Corpus.of(found, store_of(cache, detector)), cut
 
 
 def plan_of(training: TrainingOptions, compute: ComputeOptions, console: Console) -> TrainingPlan:

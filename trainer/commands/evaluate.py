@@ -41,6 +41,7 @@ def evaluate(
     with train_extra():
         from emostream.engines.backends.choose import choose_engine
         from emostream.engines.bundle import Bundle
+        from emostream.engines.frontend.detectors.choose import choose_detector, warn_of_other_detector
         from emostream.trainer.evaluation.evaluate import check_classes
         from emostream.trainer.evaluation.evaluate import evaluate as evaluate_bundle
         from emostream.trainer.evaluation.facts import EvaluationFacts
@@ -52,6 +53,7 @@ def evaluate(
         loaded = Bundle.load(bundle)
         console = Console(stderr=True)
         check_classes(loaded, data.dataset, data.read().labels)
+        warn_of_other_detector(loaded, choose_detector(data.face_detector, data.face_model))
         found, corpus, _ = prepared(data, jobs, console)
         chosen, reason = choose_engine(engine, loaded, precision)
         console.print(f"Engine: {reason}.", highlight=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emostream.engines.errors import ConfigError
+from emostream.engines.settings import FACE_DETECTORS
 from emostream.trainer.networks.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class DataOptions:
         str, typer.Option(metavar="audio|video|both", help="Which files, where the owners ship them apart.")
     ] = "both"
     cache: Cache = None
+    face_detector: Annotated[
+        str, typer.Option(metavar=f"auto|{'|'.join(FACE_DETECTORS)}", help="What finds the faces.")
+    ] = "auto"
     face_model: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="YuNet's ONNX file, to find faces with it instead of Viola-Jones."),

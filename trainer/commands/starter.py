@@ -32,6 +32,7 @@ def starter(
     Killed, the same command goes on where it was.
     """
     with train_extra():
+        from emostream.engines.frontend.detectors.choose import VIOLA_JONES
         from emostream.trainer.export import refuse_existing
         from emostream.trainer.starter.build import build
         from emostream.trainer.starter.faces import check_faces
@@ -46,7 +47,7 @@ def starter(
         heard = read_voices(voices)
         check_faces(faces)
         console = Console(stderr=True)
-        _, ravdess, _ = cut_segments(heard, cache, None, compute.jobs, console)
+        _, ravdess, _ = cut_segments(heard, cache, VIOLA_JONES, compute.jobs, console)
         console.print(f"Training the starter; unfinished work is kept in {place}.")
         job = StarterJob(
             voices=Voices.of(ravdess),

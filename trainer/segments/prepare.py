@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-from emostream.engines.archive import sha256_of
 from emostream.engines.errors import ConfigError, DataError, SourceError
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.base import FaceDetector
+from emostream.engines.frontend.detectors.choose import VIOLA_JONES, DetectorChoice
 from emostream.engines.frontend.grid import SEGMENT_SECONDS
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.settings import SAMPLE_RATE, SEGMENT_SAMPLES
@@ -66,7 +66,7 @@ def prepare(
     cache: Path,
     *,
     jobs: int,
-    face_model: Path | None = None,
+    detector: DetectorChoice = VIOLA_JONES,
     progress: Callable[[Recording, float], None] | None = None,
 ) -> PreparedSet:
     """Cut every recording that is not in the cache yet, and load the segments of all.
@@ -77,18 +77,18 @@ def prepare(
         dataset: the recordings.
         cache: folder of segments; made if it isn't there.
         jobs: processes.
-        face_model: YuNet's ONNX file; Viola-Jones without it.
+        detector: which finds the faces.
         progress: told of each recording as it is finished, and of the seconds of it that had to be cut.
 
     Raises:
         DataError: no recording can be used, or the cache can't be written.
         ConfigError: the face model can't be loaded.
     """
-    store = store_of(cache, face_model)
+    store = store_of(cache, detector)
     store.sweep()
     found: list[PreparedRecording] = []
     problems: list[Problem] = []
-    work = partial(_cut, store, face_model)
+    work = partial(_cut, store, detector)
     for outcome in each_in_processes(work, dataset.recordings, jobs=jobs, name=lambda recording: recording.name):
         recording = outcome.item
         if isinstance(outcome.error, DataError | ConfigError):  # of the cache or the model: the next would fail too
@@ -115,21 +115,21 @@ def prepare(
     return PreparedSet(dataset, tuple(found), tuple(problems))
 
 
-def store_of(cache: Path, face_model: Path | None) -> SegmentStore:
+def store_of(cache: Path, detector: DetectorChoice = VIOLA_JONES) -> SegmentStore:
     """Where the segments lie that a face detector gave.
 
     Raises:
         ConfigError: the face model can't be read.
     """
-    return SegmentStore(cache, _detector_name(face_model))
+    return SegmentStore(cache, detector.identity)
 
 
-def _cut(store: SegmentStore, face_model: Path | None, recording: Recording) -> tuple[str, float]:
+def _cut(store: SegmentStore, detector: DetectorChoice, recording: Recording) -> tuple[str, float]:
     """Cut one recording unless that has been done; its key, and the seconds that were cut."""
     key = store.key(recording.path)
     if store.load(key) is not None:
         return key, 0.0
-    with OfflineRecording(str(recording.path), _detector(face_model)) as whole:
+    with OfflineRecording(str(recording.path), _made(detector)) as whole:
         written = store.write(key, whole, lambda: whole.length_s)
     return key, written.length_s
 
@@ -168,13 +168,6 @@ def _nothing_usable(dataset: DataSet, problems: Sequence[Problem]) -> DataError:
     )
 
 
-def _detector_name(face_model: Path | None) -> str:
-    if face_model is None:
-        return "viola-jones"
-    try:
-        return f"yunet {sha256_of(face_model)}"
-    except OSError as error:
-        raise ConfigError(f"face model {face_model} can't be read: {error.strerror}; name YuNet's ONNX file") from None
-
-
-_detector = lru_cache(maxsize=1)(make_detector)  # a process cuts many recordings, and a detector keeps nothing of them
+@lru_cache(maxsize=1)  # a process cuts many recordings, and a detector keeps nothing of them
+def _made(detector: DetectorChoice) -> FaceDetector:
+    return detector.make()

@@ -124,11 +124,16 @@ class Segments:
 
 
 class SegmentStore:
-    """A folder of recordings' segments."""
+    """A folder of recordings' segments.
+
+    Attributes:
+        folder: the folder.
+        detector: identity of the face detector that the segments depend on.
+    """
 
     def __init__(self, folder: Path, detector: str) -> None:
         """Name the folder, made when first written to, and the face detector that the segments depend on."""
-        self.folder = folder
+        self.folder, self.detector = folder, detector
         self._settings = json.dumps([_LAYOUT, FRONTEND, detector], sort_keys=True)
 
     def key(self, recording: Path) -> str:

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.engines.frontend.detectors import Box, FaceDetector, make_detector
+from emostream.engines.frontend.detectors.base import Box, FaceDetector
+from emostream.engines.frontend.detectors.choose import choose_detector
 from emostream.engines.frontend.picture import Eyes, align
 from emostream.engines.settings import CLIP_FRAMES
 from emostream.trainer.datasets.fer2013 import SIDE
@@ -83,7 +84,7 @@ class _Part(NamedTuple):
 
 
 def _eyes_of(part: _Part) -> list[Eyes | None]:
-    return list(_looked_at(make_detector(), part.images))
+    return list(_looked_at(choose_detector().make(), part.images))
 
 
 def _looked_at(detector: FaceDetector, images: npt.NDArray[np.uint8]) -> Iterator[Eyes | None]:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emostream.engines.frontend.clip import FrameFace, select_clip_frames
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.settings import GRID_FPS, SAMPLE_RATE, SEGMENT_SAMPLES
 from emostream.trainer.actors.clip import Line, frames

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from emostream.engines.backends.openvino.int8_build import Example
 from emostream.engines.errors import ConfigError, SourceError
-from emostream.engines.frontend.detectors import make_detector
+from emostream.engines.frontend.detectors.choose import choose_detector
 from emostream.engines.offline import OfflineRecording
 
 __all__ = ["read_examples"]
@@ -51,7 +51,7 @@ def read_examples(
             break
         watch(f"reading {number} of {len(files)} recordings")
         try:
-            with OfflineRecording(str(file), make_detector()) as recording:
+            with OfflineRecording(str(file), choose_detector().make()) as recording:
                 segments = [each for each in recording if each.mel is not None or each.clip is not None]
         except SourceError as error:
             _log.warning("%s; going on without it", error)

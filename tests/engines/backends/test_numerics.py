@@ -12,7 +12,7 @@ from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
 from emostream.engines.backends.tensorrt.fp16 import half_tensors
 from emostream.engines.backends.tensorrt.numerics import HEADROOM, examine
 from emostream.engines.bundle import Bundle
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.recognizer import Recognizer

@@ -14,7 +14,7 @@ from emostream.engines.backends.choose import choose_engine
 from emostream.engines.bundle import FORMAT_VERSION, Bundle, Manifest
 from emostream.engines.engine import HostEngine
 from emostream.engines.errors import ConfigError
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.heads import HEAD_NAMES
 from emostream.engines.offline import OfflineRecording
 from emostream.engines.recognizer import Scores

@@ -18,7 +18,8 @@ import pytest
 from rich.console import Console
 
 from emostream.engines.errors import ConfigError, DataError
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.choose import VIOLA_JONES, DetectorChoice
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.offline import OfflineRecording
 from emostream.trainer.actors.clip import Line, samples, write_clip
 from emostream.trainer.datasets.base import DataSet, Recording
@@ -96,10 +97,10 @@ def data_set(folder: Path, names: Sequence[str]) -> DataSet:
 class Cut:
     """What a preparation gave, and which recordings it cut."""
 
-    def __init__(self, data: DataSet, cache: Path, *, jobs: int = 2, face_model: Path | None = None) -> None:
+    def __init__(self, data: DataSet, cache: Path, *, jobs: int = 2, detector: DetectorChoice = VIOLA_JONES) -> None:
         told: list[tuple[str, float]] = []
         self.found: PreparedSet = prepare(
-            data, cache, jobs=jobs, face_model=face_model, progress=lambda each, s: told.append((each.name, s))
+            data, cache, jobs=jobs, detector=detector, progress=lambda each, s: told.append((each.name, s))
         )
         assert sorted(name for name, _ in told) == [each.name for each in data.recordings]
         self.names = sorted(name for name, seconds in told if seconds)
@@ -176,7 +177,7 @@ def test_a_second_time_cuts_what_is_damaged_and_nothing_else(
     first, data, cache = everything
     shutil.copytree(cache, tmp_path / "cache")
     cache = tmp_path / "cache"
-    store = store_of(cache, None)
+    store = store_of(cache)
     table = _files(store, folder / "joy.mp4")[0]
     crops = _files(store, folder / "fear.mp4")[1]
     for damaged in (table, crops):
@@ -234,10 +235,10 @@ def test_no_usable_recording_is_one_error(everything: tuple[Cut, DataSet, Path],
     assert f"first empty.avi: {folder / 'empty.avi'} is no audio" in str(raised.value)
 
 
-def cut_or_die(store: SegmentStore, face_model: Path | None, recording: Recording) -> tuple[str, float]:
+def cut_or_die(store: SegmentStore, detector: DetectorChoice, recording: Recording) -> tuple[str, float]:
     if recording.name == "joy.mp4":
         os.kill(os.getpid(), signal.SIGKILL)
-    return _cut(store, face_model, recording)
+    return _cut(store, detector, recording)
 
 
 _cut = prepare_module._cut
@@ -296,9 +297,10 @@ def test_a_cache_that_cannot_be_written_is_one_error(folder: Path, tmp_path: Pat
 
 def test_a_face_model_that_is_none_is_one_error(folder: Path, tmp_path: Path) -> None:
     data = data_set(folder, GOOD)
+    yunet = DetectorChoice("yunet", tmp_path / "yunet.onnx")
     with pytest.raises(ConfigError, match=r"face model .*yunet\.onnx can't be read: No such file"):
-        prepare(data, tmp_path / "cache", jobs=2, face_model=tmp_path / "yunet.onnx")
+        prepare(data, tmp_path / "cache", jobs=2, detector=yunet)
     (tmp_path / "yunet.onnx").write_text("no model")
     with pytest.raises(ConfigError, match=r"face model .*yunet\.onnx is no YuNet model"):
-        prepare(data, tmp_path / "cache", jobs=2, face_model=tmp_path / "yunet.onnx")
+        prepare(data, tmp_path / "cache", jobs=2, detector=yunet)
     assert not list((tmp_path / "cache").rglob("*.*"))

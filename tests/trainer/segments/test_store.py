@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from emostream.engines.errors import DataError, SourceError
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.logmel import log_mel, mel_input
 from emostream.engines.frontend.segmenter import Segment
 from emostream.engines.offline import OfflineRecording

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from emostream.engines.frontend.detectors import ViolaJones
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.picture import LEFT_EYE, RIGHT_EYE, align
 from emostream.trainer.datasets.fer2013 import read_still_faces
 from emostream.trainer.stills import pictures

@@ -1,0 +1,1 @@
+"""Face detectors: one file each; `choose.py` says which one is used."""

@@ -1,0 +1,42 @@
+"""What every face detector offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from emostream.engines.frontend.picture import Eyes, Image
+
+__all__ = ["SEARCH_SIDE", "TRACK_FACE", "Box", "Face", "FaceDetector", "unscaled"]
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+
+SEARCH_SIDE: Final = 320  # pixels of the longer side of the image in which a face is searched
+TRACK_FACE: Final = 48  # pixels of the face's side in the picture in which it is followed
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face: its box, and both eye centres where they were found."""
+
+    box: Box
+    eyes: Eyes | None
+
+
+class FaceDetector(Protocol):
+    """Finds faces. Neither method keeps anything from one image to the next."""
+
+    def search(self, image: Image) -> list[Face]:
+        """Every face of an image, uint8 [height, width, 3], BGR."""
+
+    def follow(self, image: Image, box: Box) -> Face | None:
+        """The face that was last seen there, looked for near its place and at about its size."""
+
+
+def unscaled(box: npt.ArrayLike, scale: float, corner: tuple[int, int]) -> Box:
+    """A box of a scaled part of an image, whose corner lies at `corner` of the image, in pixels of the image."""
+    x, y, width, height = (float(v) / scale for v in np.asarray(box, dtype=np.float64))
+    return x + corner[0], y + corner[1], width, height

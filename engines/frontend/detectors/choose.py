@@ -1,0 +1,105 @@
+"""Which face detector is used: the one decision for sessions, clips, the trainer, checks of devices and benchmarks."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from emostream.engines.archive import sha256_of
+from emostream.engines.bundle import Bundle
+from emostream.engines.errors import ConfigError
+from emostream.engines.frontend.detectors.base import FaceDetector
+from emostream.engines.frontend.detectors.viola_jones import ViolaJones
+from emostream.engines.frontend.detectors.yunet import YuNet
+from emostream.engines.models import YUNET
+from emostream.engines.settings import FACE_DETECTORS
+
+__all__ = ["VIOLA_JONES", "DetectorChoice", "choose_detector", "warn_of_other_detector"]
+
+_log = logging.getLogger("emostream")
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """A face detector that was chosen; nothing is loaded before `make`.
+
+    Attributes:
+        name: of the detector.
+        model: its file, where it needs one.
+    """
+
+    name: str
+    model: Path | None = None
+
+    def make(self) -> FaceDetector:
+        """Load it, for one thread.
+
+        Raises:
+            ConfigError: the model can't be loaded.
+        """
+        if self.model is not None:
+            return YuNet(self.model)
+        return ViolaJones()
+
+    @property
+    def identity(self) -> str:
+        """What its results depend on: its name, and the SHA-256 of its model. Caches of segments know it by this.
+
+        Raises:
+            ConfigError: the model can't be read.
+        """
+        if self.model is None:
+            return self.name
+        try:
+            return f"{self.name} {sha256_of(self.model)}"
+        except OSError as error:
+            raise ConfigError(
+                f"face model {self.model} can't be read: {error.strerror}; name YuNet's ONNX file"
+            ) from None
+
+
+VIOLA_JONES = DetectorChoice("viola-jones")
+"""The detector of the paper, and of bundles that name none."""
+
+
+def choose_detector(name: str = "auto", model: Path | None = None) -> DetectorChoice:
+    """The detector for `--face-detector NAME` and `--face-model FILE`.
+
+    Args:
+        name: `auto`, `viola-jones` or `yunet`. `auto` is YuNet where its model is given, else Viola-Jones.
+        model: YuNet's file; without it `yunet` takes the one that `emostream models get yunet` has stored.
+
+    Raises:
+        ConfigError: there is no such detector, it takes no model, or it needs one.
+    """
+    if name not in ("auto", *FACE_DETECTORS):
+        raise ConfigError(f"there is no face detector {name!r}; expected auto, {' or '.join(FACE_DETECTORS)}")
+    if name == "auto":
+        name = "viola-jones" if model is None else "yunet"
+    if name != "yunet" and model is not None:
+        raise ConfigError(f"--face-model {model} is for --face-detector yunet, not {name}; leave out one of them")
+    if name == "yunet" and model is None:
+        model = YUNET.stored()
+        if model is None:
+            raise ConfigError(
+                "--face-detector yunet needs its model: get it with `emostream models get yunet`, or name the file "
+                "with --face-model"
+            )
+    return DetectorChoice(name, model)
+
+
+def warn_of_other_detector(bundle: Bundle, choice: DetectorChoice) -> None:
+    """Log a warning if a bundle's video network was trained on faces that another detector found.
+
+    The manifest's `training` names that detector; a bundle that names none was trained with Viola-Jones.
+    """
+    named = str(bundle.manifest.training.get("face_detector", VIOLA_JONES.name)).partition(" ")[0]
+    if named != choice.name:
+        _log.warning(
+            "bundle %s was trained on faces found by %s; --face-detector %s crops faces a little differently, which "
+            "may change results",
+            bundle.path,
+            named,
+            choice.name,
+        )
