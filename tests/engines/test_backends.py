@@ -13,6 +13,7 @@ import pytest
 from emostream.engines.backends import choose
 from emostream.engines.backends.choose import choose_engine
 from emostream.engines.backends.onnxruntime import OnnxRuntimeEngine
+from emostream.engines.backends.openvino import engine as openvino_engine
 from emostream.engines.backends.openvino.engine import OpenVinoEngine, _reason
 from emostream.engines.backends.tensorrt.cuda import Gpu
 from emostream.engines.backends.tensorrt.flavour import Flavour
@@ -248,6 +249,28 @@ from emostream.engines.backends.tensorrt.flavour import Flavour
 with OpenVinoEngine(Bundle.load(sys.argv[1])):
     os.write(1, b"loaded\\n")
 """
+
+
+def test_a_cache_that_fails_does_not_stop_openvino(bundle, batch, monkeypatch):
+    """Two processes that fill OpenVINO's cache at once may each find that the other has moved its file."""
+    real = openvino_engine.openvino_core()
+    asked = []
+
+    class Core:
+        get_property = real.get_property
+
+        def compile_model(self, file, device, options):
+            asked.append("CACHE_DIR" in options)
+            if asked[-1]:
+                raise RuntimeError("filesystem error: cannot set permissions: No such file or directory")
+            return real.compile_model(file, device, options)
+
+    with OpenVinoEngine(bundle, "fp32") as engine:
+        expected = engine.embed(batch)
+    monkeypatch.setattr(openvino_engine, "openvino_core", Core)
+    with OpenVinoEngine(bundle, "fp32") as engine:
+        np.testing.assert_array_equal(engine.embed(batch).fused, expected.fused)
+    assert asked == [True, False] * 3
 
 
 def test_openvino_tells_nobody(bundle_folder, tmp_path):

@@ -78,7 +78,7 @@ class OpenVinoEngine(HostEngine):
         for role in NETWORK_ROLES:
             file = files.get(role, self.bundle.network_file(role))
             try:
-                self._requests[role] = core.compile_model(str(file), "CPU", options).create_infer_request()
+                self._requests[role] = _compiled(core, file, options).create_infer_request()
             except Exception as error:  # noqa: BLE001 - C++'s exceptions become Python's of many kinds
                 raise EngineError(f"OpenVINO can't load {file}: {_reason(error)}") from None
 
@@ -115,6 +115,20 @@ class OpenVinoEngine(HostEngine):
         except RuntimeError as error:
             raise EngineError(f"OpenVINO failed in the {role} network: {_reason(error)}") from None
         return np.array(result[0], dtype=np.float32)
+
+
+def _compiled(core: Any, file: Path, options: Mapping[str, Any]) -> Any:
+    """Compile a network; where the cache fails, compile it without.
+
+    OpenVINO doesn't lock its cache, so processes that fill it at once disturb each other.
+    """
+    try:
+        return core.compile_model(str(file), "CPU", options)
+    except Exception:
+        if "CACHE_DIR" not in options:
+            raise
+        uncached = {name: value for name, value in options.items() if name != "CACHE_DIR"}
+        return core.compile_model(str(file), "CPU", uncached)
 
 
 def cpu_has_bf16() -> bool:

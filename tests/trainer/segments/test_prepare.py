@@ -275,12 +275,12 @@ def test_killed_in_the_middle_it_cuts_the_rest(tmp_path: Path) -> None:
         start_new_session=True,
     ) as process:
         deadline = time.monotonic() + 60
-        while len(list(cache.rglob("*.npz"))) < 2:
+        while len(list(cache.rglob("[!.]*.npz"))) < 2:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.002)
         os.killpg(process.pid, signal.SIGKILL)
-    finished = {path: path.stat().st_mtime_ns for path in cache.rglob("*.npz")}
+    finished = {path: path.stat().st_mtime_ns for path in cache.rglob("[!.]*.npz")}
     assert 2 <= len(finished) < 6
     data = data_set(tmp_path, [f"{seed}.mp4" for seed in range(7)])
     done = Cut(data, cache)
