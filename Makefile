@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BUILD := build
 DEMO_ENDPOINT ?= tcp://127.0.0.1:5557
 
-.PHONY: demo test lint docs bench accuracy clean
+.PHONY: demo test lint docs schema bench accuracy clean
 
 demo: $(VENV)/base emostream/engines $(BUILD)/demo.mp4
 	@echo "Playing $(BUILD)/demo.mp4 live: a drawn person says something with joy, anger, fear (unseen) and sadness."
@@ -24,6 +24,12 @@ lint: $(VENV)/ready emostream/engines
 
 docs: $(VENV)/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The JSON Schema of the events, from their classes.
+schema: $(VENV)/base emostream/engines
+	mkdir -p $(BUILD)
+	$(BIN)/python -c "import json; from emostream.streamer.protocol.events import json_schema; print(json.dumps(json_schema(), indent=2))" > $(BUILD)/schema.json
+	mv $(BUILD)/schema.json streamer/protocol/schema/event.v1.schema.json
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks.latency --preset compact

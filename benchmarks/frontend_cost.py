@@ -17,7 +17,7 @@ from benchmarks.material import Clip
 from benchmarks.tables import Summary
 from emostream.engines.frontend.clip import FrameFace
 from emostream.engines.frontend.detectors.base import Box, Face, FaceDetector
-from emostream.engines.frontend.detectors.viola_jones import ViolaJones
+from emostream.engines.frontend.detectors.choose import choose_detector
 from emostream.engines.frontend.face import FaceTracker
 from emostream.engines.frontend.grid import SHIFT_TICKS, seconds, segment_end, segment_start
 from emostream.engines.frontend.logmel import mel_input
@@ -106,7 +106,7 @@ def warm_up() -> None:
     noise = np.random.default_rng(0)
     image = noise.integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     sound = noise.standard_normal(SEGMENT_SAMPLES).astype(np.float32) * np.float32(0.1)
-    detector, speech = ViolaJones(), SpeechTrack()
+    detector, speech = choose_detector().make(), SpeechTrack()
     until = time.perf_counter() + SETTLE_S
     while time.perf_counter() < until:
         detector.search(image)
@@ -138,7 +138,7 @@ class _Noting:
 
 def _faces(file: Path, clip: Clip, times: dict[str, list[float]]) -> Iterator[tuple[FrameFace, bool]]:
     """Every frame's face on the grid, and whether both eyes were found when it was last looked for."""
-    detector = _Noting(ViolaJones(), times)
+    detector = _Noting(choose_detector().make(), times)
     tracker = FaceTracker(detector)
     with VideoTrack(str(file)) as video:
         for frame in video:

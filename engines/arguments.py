@@ -1,4 +1,4 @@
-"""What every command refuses before it reads its options."""
+"""Refuses empty command-line arguments, before any option is read."""
 
 from __future__ import annotations
 

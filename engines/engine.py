@@ -49,7 +49,7 @@ class Engine(ABC):
     Attributes:
         name: of the runtime, as `--engine` takes it.
         device: what it runs on.
-        precision: of its arithmetic: `fp32`, `bf16` or `fp16`.
+        precision: of its arithmetic: `fp32`, `bf16`, `fp16` or `int8`.
         batch_size: segments that are best given at once, at most; more would only let each wait for the others.
     """
 

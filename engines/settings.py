@@ -1,4 +1,4 @@
-"""The numbers of the front end (paper, section III-A). A bundle's manifest repeats them."""
+"""The numbers of the front end (paper, section III-A), which manifests repeat, and the names that options take."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ __all__ = [
     "CLIP_FRAMES",
     "CROP_HEIGHT",
     "CROP_WIDTH",
+    "ENGINE_PRECISIONS",
     "FACE_DETECTORS",
     "FRONTEND",
     "GRID_FPS",
@@ -17,6 +18,7 @@ __all__ = [
     "MEL_HOP",
     "MEL_SHIFT",
     "MEL_WINDOW",
+    "PRECISIONS",
     "SAMPLE_RATE",
     "SEGMENT_SAMPLES",
     "SHIFT_SAMPLES",
@@ -48,6 +50,15 @@ FRONTEND: dict[str, Any] = {
     "crop": [CROP_HEIGHT, CROP_WIDTH],
     "eyes": [[27.5, 50.0], [82.5, 50.0]],
 }
+
+ENGINE_PRECISIONS: dict[str, tuple[str, ...]] = {
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnxruntime": ("fp32",),
+    "tensorrt": ("fp16",),
+}
+"""The inference backends by name, with what each computes in; `engines/backends/choose.py` makes them."""
+
+PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
 FACE_DETECTORS = ("viola-jones", "yunet")
 """The face detectors by name; `engines/frontend/detectors/choose.py` makes them."""

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 
 from emostream.engines.errors import ConfigError
 from emostream.engines.files import is_same_file
-from emostream.engines.settings import FACE_DETECTORS
+from emostream.engines.settings import ENGINE_PRECISIONS, FACE_DETECTORS, PRECISIONS
 from emostream.engines.starter import STARTER
 from emostream.streamer.address import Address
 from emostream.streamer.options import Option
@@ -23,6 +23,10 @@ BROWSER: Final = "browser"
 
 _SOURCES, _RECOGNITION, _RESULTS, _SESSION = PANELS = ("Sources", "Recognition", "Results", "Session")
 """The headings of the help, in its order."""
+
+_ENGINES, _PRECISIONS, _DETECTORS = (
+    "|".join(("auto", *names)) for names in (ENGINE_PRECISIONS, PRECISIONS, FACE_DETECTORS)
+)
 
 _MAX_AV_OFFSET_MS = 2000.0
 _MAX_DURATION_S = 1e8  # three years
@@ -105,13 +109,15 @@ class RecognitionConfig:
             show_default=False,
         ),
     ] = STARTER
-    engine: Annotated[str, Option("What runs the networks.", "auto|openvino|onnxruntime|tensorrt", _RECOGNITION)] = (
+    engine: Annotated[str, Option("What runs the networks.", "|".join(("auto", *ENGINE_PRECISIONS)), _RECOGNITION)] = (
         "auto"
     )
-    precision: Annotated[str, Option("Arithmetic of the networks.", "auto|fp32|bf16|fp16|int8", _RECOGNITION)] = "auto"
-    face_detector: Annotated[str, Option("What finds the faces.", f"auto|{'|'.join(FACE_DETECTORS)}", _RECOGNITION)] = (
+    precision: Annotated[str, Option("Arithmetic of the networks.", "|".join(("auto", *PRECISIONS)), _RECOGNITION)] = (
         "auto"
     )
+    face_detector: Annotated[
+        str, Option("What finds the faces.", "|".join(("auto", *FACE_DETECTORS)), _RECOGNITION)
+    ] = "auto"
     face_model: Annotated[
         Path | None, Option("Find faces with this YuNet model instead of Viola-Jones.", "FILE", _RECOGNITION)
     ] = None

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from emostream.engines.errors import PublishError, SourceError
+from emostream.engines.external_models import ExternalModel
 from emostream.engines.files import replacing
-from emostream.engines.models import ExternalModel
 
 __all__ = ["get_model"]
 

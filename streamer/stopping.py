@@ -1,4 +1,4 @@
-"""The end that a signal asks for, at any moment: from the first import to the last event."""
+"""Ends the process when a signal asks for it, at any moment from the first import to the last event."""
 
 from __future__ import annotations
 

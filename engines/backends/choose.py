@@ -12,17 +12,11 @@ from emostream.engines.backends.tensorrt.flavour import find_flavour, refuse_gpu
 from emostream.engines.bundle import Bundle
 from emostream.engines.engine import Engine
 from emostream.engines.errors import ConfigError, EngineError
+from emostream.engines.settings import ENGINE_PRECISIONS
 
-__all__ = ["ENGINE_NAMES", "PRECISIONS", "choose_engine"]
+__all__ = ["ENGINE_NAMES", "choose_engine"]
 
-PRECISIONS: dict[str, tuple[str, ...]] = {
-    "openvino": ("fp32", "bf16", "int8"),
-    "onnxruntime": ("fp32",),
-    "tensorrt": ("fp16",),
-}
-"""What each engine computes in; `auto` is the best of them that the machine has."""
-
-ENGINE_NAMES = ("auto", *PRECISIONS)
+ENGINE_NAMES = ("auto", *ENGINE_PRECISIONS)
 
 
 def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[Engine, str]:
@@ -36,17 +30,17 @@ def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[E
     """
     if name not in ENGINE_NAMES:
         raise ConfigError(f"there is no engine {name!r}; expected one of {', '.join(ENGINE_NAMES)}")
-    known = sorted({each for precisions in PRECISIONS.values() for each in precisions})
+    known = sorted({each for precisions in ENGINE_PRECISIONS.values() for each in precisions})
     if precision not in ("auto", *known):
         raise ConfigError(f"there is no precision {precision!r}; expected auto, {', '.join(known)}")
     reason = "as asked"
     if name == "auto":
         name, reason = _best(precision)
-    if precision not in ("auto", *PRECISIONS[name]):
-        others = [other for other, precisions in PRECISIONS.items() if precision in precisions]
+    if precision not in ("auto", *ENGINE_PRECISIONS[name]):
+        others = [other for other, precisions in ENGINE_PRECISIONS.items() if precision in precisions]
         raise ConfigError(
-            f"engine {name} computes in {' or '.join(PRECISIONS[name])}, not {precision}; take --precision auto or "
-            f"--engine {' or '.join(others)}"
+            f"engine {name} computes in {' or '.join(ENGINE_PRECISIONS[name])}, not {precision}; take --precision auto "
+            f"or --engine {' or '.join(others)}"
         )
     if name == "tensorrt":
         # It needs onnx, which only its extra brings.
@@ -62,7 +56,9 @@ def choose_engine(name: str, bundle: Bundle, precision: str = "auto") -> tuple[E
 def _best(precision: str) -> tuple[str, str]:
     """The engine for `--engine auto`, and why: TensorRT where it is installed and serves the GPU, else OpenVINO."""
     if precision != "auto":
-        return next((name, f"the default for {precision}") for name in PRECISIONS if precision in PRECISIONS[name])
+        return next(
+            (name, f"the default for {precision}") for name in ENGINE_PRECISIONS if precision in ENGINE_PRECISIONS[name]
+        )
     if not is_installed():
         return "openvino", "the default where no GPU engine is installed"
     if find_spec("onnx") is None:

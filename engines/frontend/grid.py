@@ -23,7 +23,9 @@ __all__ = [
 SEGMENT_SECONDS = SEGMENT_SAMPLES / SAMPLE_RATE
 SHIFT_SECONDS = SHIFT_SAMPLES / SAMPLE_RATE
 SEGMENT_TICKS = -(-SEGMENT_SAMPLES * GRID_FPS // SAMPLE_RATE)  # ticks that start inside a segment: 20
-SHIFT_TICKS = SHIFT_SAMPLES * GRID_FPS // SAMPLE_RATE  # exactly 9
+SHIFT_TICKS, _REST = divmod(SHIFT_SAMPLES * GRID_FPS, SAMPLE_RATE)  # 9
+if _REST:
+    raise ValueError(f"a shift of {SHIFT_SAMPLES} samples is no whole number of video ticks; change MEL_SHIFT")
 
 
 def segment_start(index: int) -> int:

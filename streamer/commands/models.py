@@ -17,7 +17,7 @@ app = typer.Typer(help="Models of others that emostream can use: list them, and 
 @app.command("list")
 def list_models() -> None:
     """List the models: what each is, its licence, where it comes from, and where it is stored."""
-    from emostream.engines.models import MODELS
+    from emostream.engines.external_models import MODELS
 
     for model in MODELS.values():
         stored = model.stored()
@@ -34,7 +34,7 @@ def get(
     ] = None,
 ) -> None:
     """Get a model from its makers, or from a file, and check its SHA-256. Nothing is ever fetched unasked."""
-    from emostream.engines.models import MODELS
+    from emostream.engines.external_models import MODELS
     from emostream.streamer.external_models import get_model
 
     if name not in MODELS:

@@ -1,4 +1,4 @@
-"""Whoever sees and hears what a stream does, beside recognition: a page that shows it, a recording."""
+"""What receives the pictures and sound of a stream beside recognition, such as the live page and a recording."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ from emostream.streamer.queues import BoundedQueue
 from emostream.streamer.sources.base import LiveSource, Playback, Sinks
 from emostream.streamer.sources.browser import BrowserSlot
 from emostream.streamer.sources.choose import Chosen, open_sources
-from emostream.streamer.sources.file import Player
+from emostream.streamer.sources.player import Player
 from emostream.streamer.sources.reconnect import Modality, ReconnectingReader, SourceMonitor
 from emostream.streamer.threads import OwnedThread
 

@@ -60,7 +60,7 @@ class Publisher:
 
         Args:
             endpoint: Where to bind, as in `tcp://127.0.0.1:5557`; port 0 or `*` takes a free one.
-            replay: Where to bind the socket that gives events again (see `replay_protocol`); None gives none.
+            replay: Where to bind the socket that gives events again (see `protocol/replay.py`); None gives none.
             keys: Encrypt both sockets, and let in only clients that are listed.
             insecure: Without keys, allow endpoints that other machines can reach.
             output: File to which emotion and utterance events are appended as JSON Lines, or Parquet files where it

@@ -1,7 +1,7 @@
 """The replay server: gives the last events of each stream again to subscribers that missed some.
 
 Who does what: the publisher's thread alone appends to the `EventStore`. The thread "replay" alone takes events out of
-it, and owns the ROUTER socket from `start` on; `replay_protocol` tells what it speaks. Neither waits for the other.
+it, and owns the ROUTER socket from `start` on; `protocol/replay.py` defines the messages. Neither waits for the other.
 
 No client makes it larger: of each, 16 requests wait, which are read frame by frame, and 2 replies, beyond which they
 are dropped. A message whose frames never end grows inside ZeroMQ, until the `ConnectionGuard` cuts off who sends it.

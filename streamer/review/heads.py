@@ -1,4 +1,4 @@
-"""What voice and face say by themselves; events tell of one head for each segment."""
+"""Asks the heads of voice and face alone for each segment of a recording; an event holds one head's result only."""
 
 from __future__ import annotations
 

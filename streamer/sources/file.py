@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from emostream.engines.errors import SourceError
 from emostream.engines.media.audio import AudioBlock
 from emostream.engines.media.container import TrackKind
 from emostream.engines.media.track import AudioTrack, VideoTrack
 from emostream.engines.media.video import VideoFrame
 from emostream.engines.redaction import redacted
-from emostream.streamer.protocol.events import SourceState
 from emostream.streamer.queues import Watermark
 from emostream.streamer.sources.base import Playback, Sink, Sinks, Source
 from emostream.streamer.threads import yield_to_others
 
-__all__ = ["FileSource", "Player"]
+__all__ = ["FileSource"]
 
 _PAUSE_S = 0.1  # a longer one is announced, so that nobody waits for what the file doesn't have
 
@@ -75,33 +72,3 @@ class FileSource(Source):
     def _end(self, sink: Sink[AudioBlock | Watermark] | Sink[VideoFrame | Watermark], playback: Playback) -> None:
         if playback.wait_until(self._track.end):
             sink.close(end=playback.stamp(self._track.end))
-
-
-class Player:
-    """Reads a source in a thread of its own. It is not opened again: its end is its end."""
-
-    def __init__(
-        self,
-        source: Source,
-        sinks: Sinks,
-        playback: Playback,
-        on_state: Callable[[SourceState], None],
-        on_lost: Callable[[str], None],
-    ) -> None:
-        """Read a source that is open into `sinks`; `on_state` is told its state, `on_lost` why it ended too soon."""
-        self._source, self._outlets, self._playback = source, sinks, playback
-        self._on_state, self._on_lost = on_state, on_lost
-
-    def run(self) -> None:
-        """Work until the source or the stream ends."""
-        state: SourceState = "ended"
-        self._on_state("running")
-        try:
-            self._source.run(self._outlets, self._playback)
-        except SourceError as error:
-            state = "lost"
-            self._on_lost(str(error))
-        finally:
-            self._outlets.finish()
-            self._on_state(state)
-            self._source.close()

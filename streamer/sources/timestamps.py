@@ -1,4 +1,4 @@
-"""When the blocks of a microphone were captured, by counting samples, and their sound at 16 kHz."""
+"""Capture times: of a microphone's blocks, by counting samples, and the running minimum that arrival times rest on."""
 
 from __future__ import annotations
 

@@ -23,7 +23,9 @@ from emostream.engines.frontend.detectors.yunet import YuNet
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No model is stored for this user."""
-    monkeypatch.setattr("emostream.engines.models.platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    monkeypatch.setattr(
+        "emostream.engines.external_models.platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data")
+    )
     return tmp_path
 
 
@@ -43,7 +45,7 @@ def test_what_the_options_mean(home: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "model", "says"),
     [
-        ("haar", None, "there is no face detector 'haar'; expected auto, viola-jones or yunet"),
+        ("haar", None, "there is no face detector 'haar'; expected one of auto, viola-jones, yunet"),
         ("viola-jones", Path("x.onnx"), "--face-model x.onnx is for --face-detector yunet, not viola-jones"),
     ],
 )
@@ -99,7 +101,7 @@ def test_a_bundle_trained_with_another_one_is_a_warning(
 def test_nothing_else_chooses() -> None:
     """Product code makes detectors through `choose.py` alone."""
     root = Path(choose.__file__).resolve().parents[4]
-    for package in ("engines", "streamer", "trainer"):
+    for package in ("engines", "streamer", "trainer", "benchmarks"):
         for file in (root / package).rglob("*.py"):
             if file.parent.name != "detectors":
                 text = file.read_text(encoding="utf-8")

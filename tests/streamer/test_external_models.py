@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from emostream.engines import models
+from emostream.engines import external_models as models
 from emostream.engines.errors import PublishError, SourceError
-from emostream.engines.models import YUNET, ExternalModel
+from emostream.engines.external_models import YUNET, ExternalModel
 from emostream.streamer import external_models
 from emostream.streamer.external_models import get_model
 from tests.streamer.running import one_line_error, run

@@ -1,4 +1,4 @@
-"""What the options that several commands share mean."""
+"""Turns parsed options into objects: the data set, its segments, a training plan, folders."""
 
 from __future__ import annotations
 

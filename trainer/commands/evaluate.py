@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from emostream.engines.settings import ENGINE_PRECISIONS, PRECISIONS
 from emostream.trainer.commands.common import command_line, prepared, train_extra
 from emostream.trainer.commands.option_groups import After, with_option_groups
 from emostream.trainer.commands.options import DataOptions, Jobs
@@ -28,9 +29,11 @@ def evaluate(
         After("bundle"),
     ] = None,
     engine: Annotated[
-        str, typer.Option(metavar="auto|openvino|onnxruntime|tensorrt", help="Runtime of the networks.")
+        str, typer.Option(metavar="|".join(("auto", *ENGINE_PRECISIONS)), help="Runtime of the networks.")
     ] = "auto",
-    precision: Annotated[str, typer.Option(metavar="auto|fp32|bf16|fp16", help="Arithmetic of the engine.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(metavar="|".join(("auto", *PRECISIONS)), help="Arithmetic of the engine.")
+    ] = "auto",
     jobs: Jobs = 0,
 ) -> None:
     """Measure a bundle on a data set: accuracy, recall and calibration of each head after 1, 3 and all segments.

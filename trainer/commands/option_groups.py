@@ -1,4 +1,4 @@
-"""Options that several commands share, as one parameter of each: a dataclass with a field for each option."""
+"""A decorator that turns a command's dataclass parameters into options."""
 
 from __future__ import annotations
 

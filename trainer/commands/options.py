@@ -1,4 +1,4 @@
-"""Options that several commands share, each stated once."""
+"""The options that several commands share, each stated once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights to start from: random ones, and those of pictures inflated for clips."""
+"""Initial weights: random ones, and those of a network for pictures, inflated for clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs side by side in the starter's training: the faces, and a model of voices for each group left out."""
+"""The parts of the starter's training that run side by side: the faces, and a model of voices per left-out group."""
 
 from __future__ import annotations
 

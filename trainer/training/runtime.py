@@ -1,4 +1,4 @@
-"""Lightning and the C library as guests: quiet, no signal handlers of theirs, freed memory kept for the next step."""
+"""Keeps Lightning quiet and away from signal handlers, and keeps freed memory for the next step."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from emostream.engines.archive import sha256_of
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError
+from emostream.engines.external_models import YUNET
 from emostream.engines.frontend.detectors.base import FaceDetector
 from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.detectors.yunet import YuNet
-from emostream.engines.models import YUNET
 from emostream.engines.settings import FACE_DETECTORS
 
 __all__ = ["VIOLA_JONES", "DetectorChoice", "choose_detector", "warn_of_other_detector"]
@@ -38,7 +38,8 @@ class DetectorChoice:
         Raises:
             ConfigError: the model can't be loaded.
         """
-        if self.model is not None:
+        if self.name == "yunet":
+            assert self.model is not None, "choose_detector gives YuNet its model"
             return YuNet(self.model)
         return ViolaJones()
 
@@ -67,14 +68,14 @@ def choose_detector(name: str = "auto", model: Path | None = None) -> DetectorCh
     """The detector for `--face-detector NAME` and `--face-model FILE`.
 
     Args:
-        name: `auto`, `viola-jones` or `yunet`. `auto` is YuNet where its model is given, else Viola-Jones.
+        name: `auto` or one of `FACE_DETECTORS`. `auto` is YuNet where its model is given, else Viola-Jones.
         model: YuNet's file; without it `yunet` takes the one that `emostream models get yunet` has stored.
 
     Raises:
         ConfigError: there is no such detector, it takes no model, or it needs one.
     """
     if name not in ("auto", *FACE_DETECTORS):
-        raise ConfigError(f"there is no face detector {name!r}; expected auto, {' or '.join(FACE_DETECTORS)}")
+        raise ConfigError(f"there is no face detector {name!r}; expected one of auto, {', '.join(FACE_DETECTORS)}")
     if name == "auto":
         name = "viola-jones" if model is None else "yunet"
     if name != "yunet" and model is not None:

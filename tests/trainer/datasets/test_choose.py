@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from emostream.engines.errors import ConfigError, DataError
+from emostream.trainer.commands import options
 from emostream.trainer.datasets.base import PAPER_LABELS, ReadOptions
 from emostream.trainer.datasets.choose import CLIP_DATASETS, read_dataset
 from emostream.trainer.datasets.files import same_content, walk
@@ -24,6 +25,7 @@ def refused(name: str, root: Path, options: ReadOptions = PLAIN) -> str:
 
 def test_every_name_reads_its_data_set(tmp_path: Path) -> None:
     assert list(CLIP_DATASETS) == ["rml", "enterface05", "baum1s", "ravdess", "cremad", "savee", "csv"]
+    assert "|".join(CLIP_DATASETS) == options._DATASETS
     data = read_dataset("rml", tree(tmp_path, RML), PLAIN)
     assert (data.name, len(data.recordings)) == ("rml", 12)
 
