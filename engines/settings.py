@@ -60,7 +60,7 @@ ENGINE_PRECISIONS: dict[str, tuple[str, ...]] = {
 
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 
-FACE_DETECTORS = ("viola-jones", "yunet")
+FACE_DETECTORS = ("viola-jones", "yunet", "finder")
 """The face detectors by name; `engines/frontend/detectors/choose.py` makes them."""
 
 LEVELS = ("none", "segment")

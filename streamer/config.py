@@ -119,7 +119,7 @@ class RecognitionConfig:
         str, Option("What finds the faces.", "|".join(("auto", *FACE_DETECTORS)), _RECOGNITION)
     ] = "auto"
     face_model: Annotated[
-        Path | None, Option("Find faces with this YuNet model instead of Viola-Jones.", "FILE", _RECOGNITION)
+        Path | None, Option("Find faces with this YuNet model, or a finder's folder.", "FILE|FOLDER", _RECOGNITION)
     ] = None
 
 

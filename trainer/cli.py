@@ -15,6 +15,7 @@ from emostream.engines.arguments import EmptyArgumentError, refuse_empty
 from emostream.engines.errors import EmostreamError
 from emostream.trainer.commands.actors import act, actors
 from emostream.trainer.commands.evaluate import evaluate
+from emostream.trainer.commands.finder import finder
 from emostream.trainer.commands.fit import fit
 from emostream.trainer.commands.init import init
 from emostream.trainer.commands.prepare import prepare
@@ -31,7 +32,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
 
 app = typer.Typer(name="emostream-train", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for command in (prepare, reproduce, fit, evaluate, starter, init, act, actors):
+for command in (prepare, reproduce, fit, evaluate, starter, finder, init, act, actors):
     app.command()(command)
 
 

@@ -45,8 +45,9 @@ def test_what_the_options_mean(home: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "model", "says"),
     [
-        ("haar", None, "there is no face detector 'haar'; expected one of auto, viola-jones, yunet"),
-        ("viola-jones", Path("x.onnx"), "--face-model x.onnx is for --face-detector yunet, not viola-jones"),
+        ("haar", None, "there is no face detector 'haar'; expected one of auto, viola-jones, yunet, finder"),
+        ("finder", None, "--face-detector finder needs --face-model FOLDER, the folder that `emostream-train finder`"),
+        ("viola-jones", Path("x.onnx"), "--face-model x.onnx is of no use to --face-detector viola-jones"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(name: str, model: Path | None, says: str) -> None:

@@ -62,7 +62,7 @@ class DataOptions:
     ] = "auto"
     face_model: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="YuNet's ONNX file, to find faces with it instead of Viola-Jones."),
+        typer.Option(metavar="FILE|FOLDER", help="YuNet's ONNX file, or a finder's folder, to find faces with."),
     ] = None
 
     def read(self) -> DataSet:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from emostream.engines.frontend.picture import Eyes, Image
 
-__all__ = ["SEARCH_SIDE", "TRACK_FACE", "Box", "Face", "FaceDetector", "unscaled"]
+__all__ = ["SEARCH_SIDE", "TRACK_FACE", "Box", "Face", "FaceDetector", "Points", "unscaled"]
 
+Points = npt.NDArray[np.float32]  # [5, 2]: eye on the left of the picture, other eye, nose, corners of the mouth
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
 SEARCH_SIDE: Final = 320  # pixels of the longer side of the image in which a face is searched
@@ -20,10 +21,19 @@ TRACK_FACE: Final = 48  # pixels of the face's side in the picture in which it i
 
 @dataclass(frozen=True)
 class Face:
-    """A face: its box, and both eye centres where they were found."""
+    """A face.
+
+    Attributes:
+        box: x, y, width, height in pixels.
+        eyes: both centres, the one on the left of the picture first; None where they were not found.
+        score: how sure the detector is, 0 to 1; 1 from detectors that don't say.
+        points: five points, where the detector gives them.
+    """
 
     box: Box
     eyes: Eyes | None
+    score: float = 1.0
+    points: Points | None = field(default=None, compare=False)
 
 
 class FaceDetector(Protocol):

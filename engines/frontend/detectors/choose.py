@@ -11,6 +11,7 @@ from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError
 from emostream.engines.external_models import YUNET
 from emostream.engines.frontend.detectors.base import FaceDetector
+from emostream.engines.frontend.detectors.finder import FINDER_FILES, FaceFinder
 from emostream.engines.frontend.detectors.viola_jones import ViolaJones
 from emostream.engines.frontend.detectors.yunet import YuNet
 from emostream.engines.settings import FACE_DETECTORS
@@ -38,10 +39,9 @@ class DetectorChoice:
         Raises:
             ConfigError: the model can't be loaded.
         """
-        if self.name == "yunet":
-            assert self.model is not None, "choose_detector gives YuNet its model"
-            return YuNet(self.model)
-        return ViolaJones()
+        if self.model is None:
+            return ViolaJones()
+        return FaceFinder.load(self.model) if self.name == "finder" else YuNet(self.model)
 
     @property
     def identity(self) -> str:
@@ -52,11 +52,12 @@ class DetectorChoice:
         """
         if self.model is None:
             return self.name
+        files = [self.model / name for name in FINDER_FILES] if self.name == "finder" else [self.model]
         try:
-            return f"{self.name} {sha256_of(self.model)}"
+            return " ".join((self.name, *map(sha256_of, files)))
         except OSError as error:
             raise ConfigError(
-                f"face model {self.model} can't be read: {error.strerror}; name YuNet's ONNX file"
+                f"face model {self.model} can't be read: {error.strerror}; name YuNet's ONNX file, or a finder's folder"
             ) from None
 
 
@@ -68,8 +69,10 @@ def choose_detector(name: str = "auto", model: Path | None = None) -> DetectorCh
     """The detector for `--face-detector NAME` and `--face-model FILE`.
 
     Args:
-        name: `auto` or one of `FACE_DETECTORS`. `auto` is YuNet where its model is given, else Viola-Jones.
-        model: YuNet's file; without it `yunet` takes the one that `emostream models get yunet` has stored.
+        name: `auto` or one of `FACE_DETECTORS`. `auto` goes by the model: YuNet for a file, the finder for a folder,
+            Viola-Jones for none.
+        model: YuNet's file, or the folder of a finder. Without it `yunet` takes the file that
+            `emostream models get yunet` has stored.
 
     Raises:
         ConfigError: there is no such detector, it takes no model, or it needs one.
@@ -77,9 +80,13 @@ def choose_detector(name: str = "auto", model: Path | None = None) -> DetectorCh
     if name not in ("auto", *FACE_DETECTORS):
         raise ConfigError(f"there is no face detector {name!r}; expected one of auto, {', '.join(FACE_DETECTORS)}")
     if name == "auto":
-        name = "viola-jones" if model is None else "yunet"
-    if name != "yunet" and model is not None:
-        raise ConfigError(f"--face-model {model} is for --face-detector yunet, not {name}; leave out one of them")
+        name = "viola-jones" if model is None else "finder" if model.is_dir() else "yunet"
+    if name == "viola-jones" and model is not None:
+        raise ConfigError(f"--face-model {model} is of no use to --face-detector viola-jones; leave out one of them")
+    if name == "finder" and model is None:
+        raise ConfigError(
+            "--face-detector finder needs --face-model FOLDER, the folder that `emostream-train finder` wrote"
+        )
     if name == "yunet" and model is None:
         model = YUNET.stored()
         if model is None:
