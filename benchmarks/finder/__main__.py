@@ -44,7 +44,7 @@ def _finder(
         Path, typer.Option(metavar="FOLDER", help="Photographs, as `emostream-train finder` takes them.")
     ],
     finder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="A trained finder; without it the others are measured alone.")
+        Path | None, typer.Option(metavar="FOLDER", help="A trained finder; the one that ships if not given.")
     ] = None,
     pictures: Annotated[int, typer.Option(min=1, help="Composites of each condition.")] = 300,
     empty: Annotated[int, typer.Option(min=4, help="Pictures without faces.")] = 1080,
@@ -87,9 +87,17 @@ def measure(photos: Path, finder: Path | None, pictures: int, empty: int, part: 
         for who, detect in detectors.items()
     ]
     return FinderReport(
-        "finder", date, command, Machine.this(), load, part, "" if finder is None else finder.name, rows, false,
-        _costs(people, detectors),
-    )  # fmt: skip
+        benchmark="finder",
+        date=date,
+        command=command,
+        machine=Machine.this(),
+        load_average=load,
+        part=part,
+        finder="the one that ships" if finder is None else finder.name,
+        conditions=rows,
+        faceless=false,
+        search_ms=_costs(people, detectors),
+    )
 
 
 def _detectors(photos: Path, finder: Path | None, validation: Part) -> dict[str, Detector]:
@@ -98,8 +106,7 @@ def _detectors(photos: Path, finder: Path | None, validation: Part) -> dict[str,
     assert yunet is not None, "choose_detector gives YuNet its model"
     boxes = viola_jones_boxes(validation)
     found: dict[str, Detector] = {}
-    if finder is not None:
-        found["finder 640"] = our_detector(choose_detector("finder", finder).make())
+    found["finder 640"] = our_detector(choose_detector("finder", finder).make())
     return found | {
         "yunet 640": yunet_detector(yunet, 640),
         "yunet 320": yunet_detector(yunet, 320),

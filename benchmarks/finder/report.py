@@ -49,7 +49,7 @@ class FinderReport(MeasuredUnderLoad):
 
     Attributes:
         part: of the photographs: `held_out` or `validation`.
-        finder: name of the finder's folder; empty without one.
+        finder: name of the finder's folder.
         conditions: composites.
         faceless: pictures without faces.
         search_ms: median time of a search in a 640 x 480 picture, by picture and detector.
@@ -75,7 +75,9 @@ def markdown(report: FinderReport) -> str:
     return page(
         [
             "# Face detectors",
-            markdown_table(("what", "value"), report.setting(("part of the photographs", report.part))),
+            markdown_table(
+                ("what", "value"), report.setting(("part of the photographs", report.part), ("finder", report.finder))
+            ),
             "Composites of 640 x 480 pixels with a fixed seed: faces of people and backgrounds that no finder is "
             "trained on, pasted along head shapes; the truth is the pasted face's own label. All detectors see the "
             "same picture; the number behind a name is the longer side at which it searches. The constant box has the "

@@ -39,7 +39,7 @@ def test_it_measures_and_writes_its_report(tmp_path: Path, shared: Path, capsys:
     _finder(photos, None, pictures=1, empty=4, part="held_out", output=tmp_path / "out", name="small")
     report = json.loads((tmp_path / "out" / "small.json").read_text())
     assert {row["detector"] for row in report["conditions"]} == {
-        "yunet 640", "yunet 320", "viola-jones 640", "viola-jones 320", "constant box"
+        "finder 640", "yunet 640", "yunet 320", "viola-jones 640", "viola-jones 320", "constant box"
     }  # fmt: skip
     assert {row["condition"] for row in report["conditions"]} >= {
         "width 12",

@@ -46,7 +46,6 @@ def test_what_the_options_mean(home: Path) -> None:
     ("name", "model", "says"),
     [
         ("haar", None, "there is no face detector 'haar'; expected one of auto, viola-jones, yunet, finder"),
-        ("finder", None, "--face-detector finder needs --face-model FOLDER, the folder that `emostream-train finder`"),
         ("viola-jones", Path("x.onnx"), "--face-model x.onnx is of no use to --face-detector viola-jones"),
     ],
 )

@@ -14,6 +14,8 @@ from emostream.engines.frontend.detectors import finder as finder_module
 from emostream.engines.frontend.detectors.choose import DetectorChoice, choose_detector
 from emostream.engines.frontend.detectors.finder import FINDER_FILES, FaceFinder, upright, upright_crop
 from emostream.engines.frontend.detectors.network import load_network
+from emostream.engines.frontend.face import FaceTracker
+from emostream.engines.media.track import VideoTrack
 
 FACE = np.array([[40.0, 50.0], [80.0, 54.0], [62.0, 75.0], [46.0, 92.0], [78.0, 95.0]], np.float32)
 
@@ -154,3 +156,14 @@ def test_a_damaged_folder_is_one_line(
     with pytest.raises(ConfigError, match=says) as raised:
         choose_detector("finder", tmp_path).make()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("clip", "least"), [("speech_man.mp4", 1.0), ("speech_woman.mp4", 1.0), ("no_face_loud_audio.mp4", 0.0)]
+)
+def test_the_finder_that_ships_on_real_clips(shared: Path, clip: str, least: float) -> None:
+    """Both eyes in every frame of the talking heads; nothing in the cartoon title."""
+    tracker = FaceTracker(choose_detector("finder").make())
+    with VideoTrack(str(shared / "clips" / clip)) as video:
+        seen = [tracker.update(frame.t, frame.image).eyes is not None for frame in video]
+    assert np.mean(seen) == least

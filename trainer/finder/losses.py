@@ -111,7 +111,8 @@ def finder_loss(maps: list[Tensor], teacher: Tensor, faces: Tensor, cells: Cells
     )
 
     target = torch.zeros_like(said.logits)
-    in_face = (inside & there[..., None]).any(dim=1)
+    # Only where this stride's boxes are trained, too: else sure cells with wrong boxes win.
+    in_face = (inside & fits & there[..., None]).any(dim=1)
     target = torch.where(in_face, teacher, target)
     target[picture, cell] = 0.75 + 0.25 * overlap.detach()
     weight = torch.where(in_face & ~positive, _RING, 1.0)

@@ -10,6 +10,7 @@ from emostream.engines.archive import sha256_of
 from emostream.engines.bundle import Bundle
 from emostream.engines.errors import ConfigError
 from emostream.engines.external_models import YUNET
+from emostream.engines.finder import FINDER
 from emostream.engines.frontend.detectors.base import FaceDetector
 from emostream.engines.frontend.detectors.finder import FINDER_FILES, FaceFinder
 from emostream.engines.frontend.detectors.viola_jones import ViolaJones
@@ -71,8 +72,8 @@ def choose_detector(name: str = "auto", model: Path | None = None) -> DetectorCh
     Args:
         name: `auto` or one of `FACE_DETECTORS`. `auto` goes by the model: YuNet for a file, the finder for a folder,
             Viola-Jones for none.
-        model: YuNet's file, or the folder of a finder. Without it `yunet` takes the file that
-            `emostream models get yunet` has stored.
+        model: YuNet's file, or the folder of a finder. Without it `finder` is the one that ships, and `yunet` takes
+            the file that `emostream models get yunet` has stored.
 
     Raises:
         ConfigError: there is no such detector, it takes no model, or it needs one.
@@ -84,9 +85,7 @@ def choose_detector(name: str = "auto", model: Path | None = None) -> DetectorCh
     if name == "viola-jones" and model is not None:
         raise ConfigError(f"--face-model {model} is of no use to --face-detector viola-jones; leave out one of them")
     if name == "finder" and model is None:
-        raise ConfigError(
-            "--face-detector finder needs --face-model FOLDER, the folder that `emostream-train finder` wrote"
-        )
+        model = FINDER
     if name == "yunet" and model is None:
         model = YUNET.stored()
         if model is None:

@@ -35,6 +35,8 @@ _POINTS_SIDE = 64  # pixels of the picture in which points are looked for
 _POINTS_EYES = 0.36  # distance of the eyes in that picture, as a share of its side
 _POINTS_MIDDLE = 0.40  # height of the eyes in it
 _MOST_FACES = 24  # at which a second look is taken in one image
+# Of faces, sqrt(width * height) in pixels of the network's input: what each stride's boxes were trained for, and a bit.
+_LARGEST = {8: 52.0, 16: 124.0, 32: float("inf")}
 _MOST_CELLS = 400  # that are looked at more closely in one image
 
 
@@ -194,6 +196,8 @@ def _cells(maps: list[npt.NDArray[np.float32]], threshold: float) -> npt.NDArray
         cells = values[0][:, y, x].T.astype(np.float32)
         centres = (np.stack([x, y], axis=1).astype(np.float32) + 0.5) * stride
         sizes = 2 * stride * np.exp(np.clip(cells[:, 3:5], -4, 4))
+        known = sizes.prod(axis=1) <= _LARGEST[stride] ** 2
+        cells, centres, sizes = cells[known], centres[known], sizes[known]
         middles = centres + cells[:, 1:3] * stride
         points = np.tile(centres, 5) + cells[:, 5:] * stride
         scores = 1 / (1 + np.exp(-cells[:, :1]))
