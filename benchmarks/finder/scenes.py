@@ -24,7 +24,7 @@ Condition = Callable[[Composer, np.random.Generator], Composite]
 def conditions() -> dict[str, Condition]:
     """What is measured; each gives one picture."""
     made: dict[str, Condition] = {}
-    for width in (12, 16, 24, 48, 96, 200):
+    for width in (12, 16, 24, 48, 64, 72, 80, 96, 200):
         made[f"width {width}"] = partial(_of_width, float(width))
     for roll in (30, 60):
         made[f"roll {roll}"] = partial(_rolled, float(roll))
