@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from emostream.engines.frontend.detectors.base import FaceDetector
-from emostream.engines.frontend.picture import Image
+from emostream.engines.frontend.picture import Image, scaled, small_grey
 from emostream.trainer.finder.photos import Part
 
 __all__ = ["Detector", "Found", "our_detector", "viola_jones_boxes", "viola_jones_detector", "yunet_detector"]
@@ -35,7 +35,7 @@ def yunet_detector(model: Path, side: int, threshold: float = 0.7) -> Detector:
 
     def detect(image: Image) -> Found:
         scale = min(1.0, side / max(image.shape[:2]))
-        small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        small = scaled(image, scale)
         net.setInputSize((small.shape[1], small.shape[0]))
         rows = net.detect(small)[1]
         rows = np.zeros((0, 15)) if rows is None else rows.astype(np.float64) / scale
@@ -50,8 +50,7 @@ def viola_jones_detector(side: int, least: int, adapt: npt.NDArray[np.float64] |
 
     def detect(image: Image) -> Found:
         scale = min(1.0, side / max(image.shape[:2]))
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
+        grey = small_grey(image, scale)
         found: Found = []
         for x, y, w, _ in cascade.detectMultiScale(grey, 1.1, 5, minSize=(least, least)):
             box = np.array([x, y, w, w], dtype=np.float64) / scale

@@ -17,7 +17,7 @@ from emostream.engines.files import replace_file, replacing
 from emostream.engines.frontend.detectors.finder import FINDER_FILES, FaceFinder
 from emostream.trainer.finder.export import export_finder
 from emostream.trainer.finder.mine import mine
-from emostream.trainer.finder.network import FinderNetwork, Widths
+from emostream.trainer.finder.network import Widths
 from emostream.trainer.finder.photos import Part, Photos
 from emostream.trainer.finder.points import export_points, found_crops, make_crops, train_points
 from emostream.trainer.finder.shards import Shard, make_shards
@@ -59,7 +59,7 @@ class FinderRecipe:
     points_steps: int = 8000
     faceless: int = 800
     scenes: int = 150
-    widths: Widths = field(default_factory=lambda: Widths(stem=8, quarter=16, stages=(48, 64, 96), head=48))
+    widths: Widths = field(default_factory=Widths)
 
 
 def build_finder(photos: Path, out: Path, teacher: Path, *, recipe: FinderRecipe, threads: int) -> dict[str, float]:
@@ -84,12 +84,11 @@ def build_finder(photos: Path, out: Path, teacher: Path, *, recipe: FinderRecipe
     shards = work / "shards"
     shards.mkdir(parents=True, exist_ok=True)
     make_shards(part, shards, teacher, 0, recipe.shards)
-    network = FinderNetwork(recipe.widths)
-    for number, until in enumerate((*recipe.mined_at, recipe.steps)):
-        schedule = Recipe(steps=recipe.steps)
-        network = train(shards, work / "finder.pt", schedule, recipe.widths, threads, until)
-        if until != recipe.steps:
-            mine(network, part, shards, number, recipe.looked_at, recipe.kept, teacher)
+    schedule, checkpoint = Recipe(steps=recipe.steps), work / "finder.pt"
+    for number, until in enumerate(recipe.mined_at):
+        network = train(shards, checkpoint, schedule, recipe.widths, threads, until)
+        mine(network, part, shards, number, recipe.looked_at, recipe.kept, teacher)
+    network = train(shards, checkpoint, schedule, recipe.widths, threads)
     finder_file, points_file, settings_file = (out / name for name in FINDER_FILES)
     export_finder(network, finder_file)
     crops, truths = _crops(part, finder_file, work, recipe)

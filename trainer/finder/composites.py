@@ -1,4 +1,4 @@
-"""Pictures with faces whose places are known: faces of photographs, pasted onto pictures without any."""
+"""Composites: faces of photographs pasted onto pictures without faces, so that box and points of each are known."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from emostream.engines.frontend.picture import Image
 from emostream.trainer.finder import light, occlusion
 from emostream.trainer.finder.negatives import paste_negative
 from emostream.trainer.finder.pasting import background, face_mask, face_matrix, moved_box, moved_points, paste, piece
-from emostream.trainer.finder.photos import FacePicture, Image, Part
+from emostream.trainer.finder.photos import FacePicture, Part
 
 __all__ = ["Composer", "Composite", "Placement"]
 
 _SMALL_FACES_TO = 56.0  # pixels of width up to which faces of FER2013 are used
-_COLOURED = 0.75  # of faces: all photographs of them are grey
+_COLOURED = 0.75  # share of the faces that are tinted: their photographs are grey, and cameras give colours
 _COLOURS = ((150, 175, 220), (120, 150, 205), (90, 120, 175), (65, 90, 135), (45, 60, 95))  # of skin, for grey faces
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from emostream.engines.files import replacing
-from emostream.trainer.finder.network import STRIDES, FinderNetwork
+from emostream.engines.frontend.detectors.finder import STRIDES
+from emostream.trainer.finder.network import FinderNetwork
 
 __all__ = ["FromPixels", "export_finder", "export_graph", "folded"]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.trainer.finder.photos import Image
+from emostream.engines.frontend.picture import Image
 
 __all__ = ["blurred", "compressed", "dimmed", "noisy", "overexposed", "side_lit", "through_a_camera", "toned"]
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from emostream.trainer.finder.network import OUTPUTS, STRIDES, cell_centres
+from emostream.engines.frontend.detectors.finder import STRIDES
+from emostream.trainer.finder.network import OUTPUTS, cell_centres
 
 __all__ = ["Cells", "Decoded", "decode", "finder_loss", "flatten"]
 

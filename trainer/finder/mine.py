@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from emostream.engines.frontend.picture import Image
 from emostream.trainer.finder.composites import Composer, Composite
 from emostream.trainer.finder.losses import flatten
 from emostream.trainer.finder.network import FinderNetwork
-from emostream.trainer.finder.photos import Image, Part
+from emostream.trainer.finder.photos import Part
 from emostream.trainer.finder.shards import SIDE, write_shard
 from emostream.trainer.finder.teacher import Teacher
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from emostream.engines.frontend.picture import Image
 from emostream.trainer.finder.pasting import paste, piece
-from emostream.trainer.finder.photos import FacePicture, Image, Part
+from emostream.trainer.finder.photos import FacePicture, Part
 
 __all__ = ["paste_negative"]
 

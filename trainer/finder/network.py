@@ -6,16 +6,16 @@ YuNet (Wu, Peng and Yu 2023) and FCOS (Tian et al. 2019) in kind; sizes and code
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["OUTPUTS", "STRIDES", "FinderNetwork", "Widths", "cell_centres"]
+from emostream.engines.frontend.detectors.finder import STRIDES
 
-STRIDES = (8, 16, 32)
+__all__ = ["OUTPUTS", "FinderNetwork", "Widths", "cell_centres"]
+
 OUTPUTS = 15  # of a cell: score, x, y, log width, log height, five points of x and y
 
 
@@ -23,8 +23,8 @@ OUTPUTS = 15  # of a cell: score, x, y, log width, log height, five points of x 
 class Widths:
     """Channels of each stage."""
 
-    stem: int = 12  # at stride 2
-    quarter: int = 24  # at stride 4
+    stem: int = 8  # at stride 2
+    quarter: int = 16  # at stride 4
     stages: tuple[int, int, int] = (48, 64, 96)  # at strides 8, 16, 32
     depths: tuple[int, int, int, int] = (1, 2, 2, 2)  # blocks after the one that reduces, at strides 4, 8, 16, 32
     head: int = 48
@@ -119,8 +119,3 @@ def _stage(inputs: int, outputs: int, depth: int, kernel: int) -> nn.Sequential:
 
 def _pointwise(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
-
-
-def parameter_count(parts: Sequence[nn.Module]) -> int:
-    """Parameters of some modules."""
-    return sum(p.numel() for part in parts for p in part.parameters())

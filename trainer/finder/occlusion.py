@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.trainer.finder.photos import FacePicture, Image
+from emostream.engines.frontend.picture import Image
+from emostream.trainer.finder.photos import FacePicture
 
 __all__ = ["draw_glasses", "draw_hand", "draw_hat", "draw_mask"]
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from emostream.trainer.finder.photos import FacePicture, Image
+from emostream.engines.frontend.picture import Image
+from emostream.trainer.finder.photos import FacePicture
 
 __all__ = ["Matrix", "background", "face_mask", "face_matrix", "moved_box", "moved_points", "paste", "piece"]
 

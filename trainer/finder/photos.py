@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["FacePicture", "Image", "Part", "Photos", "Points"]
+from emostream.engines.frontend.detectors.base import Points
+from emostream.engines.frontend.picture import Image
 
-Image = npt.NDArray[np.uint8]
-Points = npt.NDArray[np.float32]  # [5, 2]: eye on the left of the picture, other eye, nose, corners of the mouth
+__all__ = ["FacePicture", "Part", "Photos"]
 
 _SEED = 20
 _HELD_OUT_PEOPLE = 0.15

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import time
@@ -15,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emostream.engines.files import replacing
-from emostream.engines.frontend.detectors.finder import FaceFinder, upright_crop
+from emostream.engines.frontend.detectors.finder import POINTS_SIDE, FaceFinder, upright_crop
+from emostream.trainer.finder.averaging import AveragedTraining, cosine
 from emostream.trainer.finder.composites import Composer, Placement
 from emostream.trainer.finder.export import FromPixels, export_graph, folded
 from emostream.trainer.finder.light import through_a_camera
@@ -26,13 +25,11 @@ from emostream.trainer.finder.photos import Part
 __all__ = ["PointsNetwork", "export_points", "found_crops", "make_crops", "train_points"]
 
 _log = logging.getLogger("emostream")
-_SIDE = 64  # pixels of the crop
 _BATCH = 128
-_AVERAGE = 0.999
+_WARMUP = 200  # steps
 _EYES = 2.0  # weight of the eyes among the points
 _FACE = 0.003  # weight of the logit's loss
 OUTPUTS = 11
-_CANDIDATE = 0.08  # score of the finder from which a place is cut out, a face or none
 _FACE_OVERLAP, _NO_FACE_OVERLAP = 0.5, 0.2  # IoU with a true face from which a place is one, up to which it is none
 
 
@@ -83,7 +80,7 @@ def make_crops(
     """
     cv2.setNumThreads(1)
     rng, composer = np.random.default_rng(seed), Composer(part, seed + 1, small_share=0.2)
-    crops = np.empty((count, _SIDE, _SIDE), np.uint8)
+    crops = np.empty((count, POINTS_SIDE, POINTS_SIDE), np.uint8)
     truths = np.empty((count, 5, 2), np.float32)
     for index in range(count):
         width = float(np.exp(rng.uniform(np.log(widths[0]), np.log(widths[1]))))
@@ -101,7 +98,7 @@ def make_crops(
         image = through_a_camera(scene.image, rng)
         crop, matrix = upright_crop(image, _jittered(scene.points[0], rng))
         crops[index] = crop
-        truths[index] = (scene.points[0] @ matrix[:, :2].T + matrix[:, 2]) / _SIDE
+        truths[index] = (scene.points[0] @ matrix[:, :2].T + matrix[:, 2]) / POINTS_SIDE
     return crops, truths
 
 
@@ -111,7 +108,7 @@ def found_crops(
     """Crops where the finder sees faces in training pictures, rightly or not.
 
     Args:
-        finder: with a threshold of `_CANDIDATE`, without a second look.
+        finder: with a low threshold, so that it errs, and without a second look.
         images: uint8 [n, side, side, 3], BGR.
         faces: float32 [n, faces, 15], see `Shard`.
 
@@ -133,10 +130,12 @@ def found_crops(
             crops.append(crop)
             if best >= _FACE_OVERLAP:
                 points = rows[overlaps.argmax(), 4:14].reshape(5, 2)
-                truths.append((points @ matrix[:, :2].T + matrix[:, 2]) / _SIDE)
+                truths.append((points @ matrix[:, :2].T + matrix[:, 2]) / POINTS_SIDE)
             else:
                 truths.append(np.full((5, 2), np.nan))
-    return np.array(crops, np.uint8).reshape(-1, _SIDE, _SIDE), np.array(truths, np.float32).reshape(-1, 5, 2)
+    return np.array(crops, np.uint8).reshape(-1, POINTS_SIDE, POINTS_SIDE), np.array(truths, np.float32).reshape(
+        -1, 5, 2
+    )
 
 
 def _overlaps(box: npt.NDArray[np.float64], others: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
@@ -166,25 +165,15 @@ def train_points(
 ) -> PointsNetwork:
     """Train, or go on; see `train.train`."""
     torch.set_num_threads(threads)
-    network = PointsNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(network).eval()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
-    step, saved, started, total = 0, time.monotonic(), time.monotonic(), 0.0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    network: PointsNetwork = PointsNetwork().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = AveragedTraining(
+        network, torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2), checkpoint
+    )
+    started, total = time.monotonic(), 0.0
     weights = torch.tensor([_EYES, _EYES, 1.0, 1.0, 1.0])[:, None]
-    while step < steps:
-        for group in optimizer.param_groups:
-            group["lr"] = (
-                rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-            )
-        pixels, wanted = _batch(crops, truths, step)
-        network.train()
-        found = network(pixels)
+    while training.step < steps:
+        pixels, wanted = _batch(crops, truths, training.step)
+        found = training.network(pixels)
         there = torch.isfinite(wanted[:, 0, 0])
         wanted = torch.where(there[:, None, None], wanted, 0.5)
         far = weights * functional.smooth_l1_loss(
@@ -192,25 +181,13 @@ def train_points(
         )
         judged = functional.binary_cross_entropy_with_logits(found[:, 10], there.float())
         loss = (far * there[:, None, None]).sum() / (10 * there.sum().clamp(min=1)) + _FACE * judged
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        step += 1
-        decay = min(_AVERAGE, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                old.mul_(decay).add_(new, alpha=1 - decay) if old.is_floating_point() else old.copy_(new)
+        warm = min(1.0, (training.step + 1) / _WARMUP)
+        training.advance(loss, rate * warm * cosine(training.step / steps), last=steps)
         total += float(loss.detach())
-        if step % 200 == 0:
-            _log.info("points: step %d, loss %.5f, %.0f s", step, total / 200, time.monotonic() - started)
+        if training.step % 200 == 0:
+            _log.info("points: step %d, loss %.5f, %.0f s", training.step, total / 200, time.monotonic() - started)
             total = 0.0
-        if time.monotonic() - saved > 30 or step == steps:
-            saved = time.monotonic()
-            state = {"network": network.state_dict(), "average": average.state_dict(), "step": step}
-            with replacing(checkpoint) as part, part.open("wb") as stream:
-                torch.save(state | {"optimizer": optimizer.state_dict()}, stream)
-    result: PointsNetwork = average
-    return result
+    return training.average
 
 
 def _batch(crops: npt.NDArray[np.uint8], truths: npt.NDArray[np.float32], step: int) -> tuple[Tensor, Tensor]:
@@ -220,7 +197,7 @@ def _batch(crops: npt.NDArray[np.uint8], truths: npt.NDArray[np.float32], step: 
     mirrored = rng.random(_BATCH) < 0.5
     pixels = np.where(mirrored[:, None, None], pixels[:, :, ::-1], pixels)
     flipped = wanted[:, [1, 0, 2, 4, 3]]
-    flipped[..., 0] = (_SIDE - 1) / _SIDE - flipped[..., 0]
+    flipped[..., 0] = (POINTS_SIDE - 1) / POINTS_SIDE - flipped[..., 0]
     wanted = np.where(mirrored[:, None, None], flipped, wanted)
     tensor = torch.from_numpy(np.ascontiguousarray(pixels))[:, None].float() - 128
     return tensor.contiguous(memory_format=torch.channels_last), torch.from_numpy(wanted)
@@ -228,5 +205,5 @@ def _batch(crops: npt.NDArray[np.uint8], truths: npt.NDArray[np.float32], step: 
 
 def export_points(network: PointsNetwork, file: Path) -> None:
     """Write the second look: `pixels`, uint8 [1, 64, 64, 1], to `points`, float [1, 11]."""
-    example = torch.zeros(1, _SIDE, _SIDE, 1, dtype=torch.uint8)
+    example = torch.zeros(1, POINTS_SIDE, POINTS_SIDE, 1, dtype=torch.uint8)
     export_graph(FromPixels(folded(network)), example, ["points"], {}, file)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from emostream.engines.frontend.detectors.finder import STRIDES
 from emostream.trainer.finder.composites import Composer, Composite
-from emostream.trainer.finder.network import STRIDES
 from emostream.trainer.finder.photos import Part
 from emostream.trainer.finder.teacher import Teacher
 

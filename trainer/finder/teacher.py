@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import openvino
 
-from emostream.trainer.finder.network import STRIDES
-from emostream.trainer.finder.photos import Image
+from emostream.engines.frontend.detectors.finder import STRIDES
+from emostream.engines.frontend.picture import Image
 
 __all__ = ["Teacher"]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from emostream.engines.files import replacing
+from emostream.engines.frontend.detectors.finder import STRIDES
+from emostream.trainer.finder.averaging import AveragedTraining, cosine
 from emostream.trainer.finder.losses import Cells, finder_loss
-from emostream.trainer.finder.network import STRIDES, FinderNetwork, Widths
+from emostream.trainer.finder.network import FinderNetwork, Widths
 from emostream.trainer.finder.shards import SIDE, Shard
 
 __all__ = ["Recipe", "train"]
@@ -24,7 +23,6 @@ __all__ = ["Recipe", "train"]
 _log = logging.getLogger("emostream")
 _BATCH = 32
 _HARD = 6  # pictures of a batch that are hard negatives, once there are some
-_SAVE_EVERY_S = 60.0
 _FLIPPED_POINTS = [1, 0, 2, 4, 3]
 
 
@@ -36,13 +34,11 @@ class Recipe:
         steps: of 32 pictures.
         rate: highest learning rate.
         warmup: steps until it is reached.
-        average: decay of the average of the weights.
     """
 
     steps: int = 20000
     rate: float = 3e-3
     warmup: int = 300
-    average: float = 0.999
 
 
 def train(
@@ -62,58 +58,35 @@ def train(
         The network with averaged weights.
     """
     torch.set_num_threads(threads)
-    network = FinderNetwork(widths).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = copy.deepcopy(network).eval()
+    network: FinderNetwork = FinderNetwork(widths).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 1e-2}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=recipe.rate)
-    step = 0
-    if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+    training = AveragedTraining(network, torch.optim.AdamW(groups, lr=recipe.rate), checkpoint)
     cells = Cells.of(SIDE, SIDE)
     until = recipe.steps if until is None else until
-    saved, sums, count, started = time.monotonic(), dict[str, float](), 0, time.monotonic()
-    while step < until:
-        for group in optimizer.param_groups:
-            group["lr"] = _rate(recipe, step)
-        images, teacher, faces = _batch(shards, step)
-        network.train()
-        losses = finder_loss(network(images), teacher, faces, cells)
+    sums, count, started = dict[str, float](), 0, time.monotonic()
+    while training.step < until:
+        images, teacher, faces = _batch(shards, training.step)
+        losses = finder_loss(training.network(images), teacher, faces, cells)
         loss = losses["score"] + 2.0 * losses["box"] + 10.0 * losses["points"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
-        step += 1
-        _follow(average, network, min(recipe.average, (1 + step) / (10 + step)))
+        training.advance(loss, _rate(recipe, training.step), last=until, longest=5.0)
         for name, value in losses.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         count += 1
         if count == 100:
             means = {name: round(value / count, 4) for name, value in sums.items()}
             said = ", ".join(f"{name} {value}" for name, value in means.items())
-            _log.info("finder: step %d, %s, %.0f s", step, said, time.monotonic() - started)
+            _log.info("finder: step %d, %s, %.0f s", training.step, said, time.monotonic() - started)
             sums, count = {}, 0
-        if time.monotonic() - saved > _SAVE_EVERY_S or step == until:
-            saved = time.monotonic()
-            state = {"network": network.state_dict(), "average": average.state_dict(), "step": step}
-            state |= {"optimizer": optimizer.state_dict(), "widths": asdict(widths)}
-            with replacing(checkpoint) as part, part.open("wb") as stream:
-                torch.save(state, stream)
-    result: FinderNetwork = average
-    return result
+    return training.average
 
 
 def _rate(recipe: Recipe, step: int) -> float:
     if step < recipe.warmup:
         return recipe.rate * (step + 1) / recipe.warmup
     share = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    return recipe.rate * cosine(share)
 
 
 def _batch(shards: Path, step: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -157,12 +130,3 @@ def _mirrored(
     points[..., 0] = SIDE - points[..., 0]
     faces[..., 4:14] = points.reshape(*faces.shape[:2], 10)
     return pixels[:, :, ::-1], np.concatenate(maps, axis=1), faces
-
-
-@torch.no_grad()
-def _follow(average: FinderNetwork, network: FinderNetwork, decay: float) -> None:
-    for old, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if old.is_floating_point():
-            old.mul_(decay).add_(new, alpha=1 - decay)
-        else:
-            old.copy_(new)

@@ -16,7 +16,7 @@ Points = npt.NDArray[np.float32]  # [5, 2]: eye on the left of the picture, othe
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
 SEARCH_SIDE: Final = 320  # pixels of the longer side of the image in which a face is searched
-TRACK_FACE: Final = 48  # pixels of the face's side in the picture in which it is followed
+TRACK_FACE: Final = 48  # pixels to which a face's width is scaled down for `follow`
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class FaceDetector(Protocol):
         """Every face of an image, uint8 [height, width, 3], BGR."""
 
     def follow(self, image: Image, box: Box) -> Face | None:
-        """The face that was last seen there, looked for near its place and at about its size."""
+        """Find the face that was at `box` a moment ago, near that place and at about that size; None if it is gone."""
 
 
 def unscaled(box: npt.ArrayLike, scale: float, corner: tuple[int, int]) -> Box:

@@ -11,19 +11,23 @@ import numpy as np
 import numpy.typing as npt
 
 from emostream.engines.errors import ConfigError
-from emostream.engines.frontend.detectors.base import Box, Face, Points
+from emostream.engines.frontend.detectors.base import TRACK_FACE, Box, Face, Points
 from emostream.engines.frontend.detectors.network import Backend, SmallNetwork, load_network
 from emostream.engines.frontend.picture import Image, part, scaled
 
-__all__ = ["FINDER_FILES", "FaceFinder", "upright_crop"]
+__all__ = ["FINDER_FILES", "POINTS_SIDE", "STRIDES", "FaceFinder", "upright", "upright_crop"]
 
 FINDER_FILES = ("finder.onnx", "points.onnx", "finder.json")
 """What a trained finder's folder holds: both networks, and its thresholds."""
 
+STRIDES = (8, 16, 32)
+"""Pixels of the input between the cells of each of the finder's three maps."""
+
+POINTS_SIDE = 64
+"""Side in pixels of the crop in which the second look finds points."""
+
 _SEARCH_SIDE = 640  # pixels of the longer side of the image in which faces are searched
-_TRACK_FACE = 48  # pixels of the face's width in the picture in which it is followed
 _TRACK_SIDE = 128  # pixels of that picture: one size, so that nothing is compiled while frames wait
-_STRIDES = (8, 16, 32)
 _GRID = 32  # pixels, of which the network wants multiples
 _GREY = 128  # what is beyond the picture
 _SAME_FACE = 0.4  # IoU of two boxes from which they are one face
@@ -31,7 +35,6 @@ _PART_OF_FACE = 0.75  # share of the smaller of two boxes in the larger from whi
 _TRACK_SCORE = 0.8  # of the threshold, for a face that was there a moment ago
 _NEAR = 0.75  # face widths that a followed face may move
 _GROWTH = (0.6, 1.6)  # of a followed face
-_POINTS_SIDE = 64  # pixels of the picture in which points are looked for
 _POINTS_EYES = 0.36  # distance of the eyes in that picture, as a share of its side
 _POINTS_MIDDLE = 0.40  # height of the eyes in it
 _MOST_FACES = 24  # at which a second look is taken in one image
@@ -99,7 +102,7 @@ class FaceFinder:
         image = _checked(image)
         x, y, width, height = box
         middle = x + width / 2, y + height / 2
-        scale = min(1.0, _TRACK_FACE / width) if width > 0 else 1.0
+        scale = min(1.0, TRACK_FACE / width) if width > 0 else 1.0
         side = _TRACK_SIDE / scale
         region, corner = part(image, middle[0] - side / 2, middle[1] - side / 2, side, side)
         if region.size == 0:
@@ -130,7 +133,7 @@ class FaceFinder:
         grey, matrix = upright_crop(image, face.points)
         values = self._points(grey[None, :, :, None])[0][0]
         inverse = cv2.invertAffineTransform(matrix)
-        points = values[:10].reshape(5, 2) * _POINTS_SIDE @ inverse[:, :2].T + inverse[:, 2]
+        points = values[:10].reshape(5, 2) * POINTS_SIDE @ inverse[:, :2].T + inverse[:, 2]
         first = np.log(face.score / max(1 - face.score, 1e-6))
         score = float(1 / (1 + np.exp(-(first + values[10]) / 2)))
         return _face(np.asarray(face.box), points.astype(np.float32), score)
@@ -147,10 +150,10 @@ def upright(points: Points) -> npt.NDArray[np.float64]:
     axis = across / 2 + np.array([down[1], -down[0]])  # the second, turned by a right angle, points along the first
     angle = np.arctan2(axis[1], axis[0])
     size = max(float(np.hypot(*(points[1] - points[0]))), 0.85 * float(np.hypot(*down)), 1.0)
-    scale = _POINTS_EYES * _POINTS_SIDE / size
+    scale = _POINTS_EYES * POINTS_SIDE / size
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.array([[c, s], [-s, c]])
-    to = np.array([_POINTS_SIDE / 2, _POINTS_MIDDLE * _POINTS_SIDE])
+    to = np.array([POINTS_SIDE / 2, _POINTS_MIDDLE * POINTS_SIDE])
     return np.hstack([linear, (to - linear @ eyes)[:, None]])
 
 
@@ -162,23 +165,23 @@ def upright_crop(image: Image, points: Points) -> tuple[Image, npt.NDArray[np.fl
         points: of the face, as the finder sees them.
 
     Returns:
-        uint8 [_POINTS_SIDE, _POINTS_SIDE], grey, and [2, 3].
+        uint8 [POINTS_SIDE, POINTS_SIDE], grey, and [2, 3].
     """
     matrix = upright(points)
     scale = float(np.hypot(*matrix[:, 0]))
     inverse = cv2.invertAffineTransform(matrix)
-    middle = inverse @ np.array([_POINTS_SIDE / 2, _POINTS_SIDE / 2, 1.0])
-    reach = 0.72 * _POINTS_SIDE / scale  # of the corners, which may be turned
+    middle = inverse @ np.array([POINTS_SIDE / 2, POINTS_SIDE / 2, 1.0])
+    reach = 0.72 * POINTS_SIDE / scale  # of the corners, which may be turned
     region, corner = part(image, middle[0] - reach, middle[1] - reach, 2 * reach, 2 * reach)
     if region.size == 0:
-        return np.full((_POINTS_SIDE, _POINTS_SIDE), _GREY, np.uint8), matrix
+        return np.full((POINTS_SIDE, POINTS_SIDE), _GREY, np.uint8), matrix
     grey = np.asarray(cv2.cvtColor(region, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
     less = min(1.0, 1.5 * scale)  # large faces are made smaller first: a turn alone would skip pixels
     small = scaled(grey, less)
     shares = np.array([grey.shape[1] / small.shape[1], grey.shape[0] / small.shape[0]])
     linear = matrix[:, :2] * shares
     shift = matrix[:, 2] + matrix[:, :2] @ (np.array(corner) + shares / 2 - 0.5)  # middles of pixels, not corners
-    size = (_POINTS_SIDE, _POINTS_SIDE)
+    size = (POINTS_SIDE, POINTS_SIDE)
     turned = cv2.warpAffine(
         small, np.hstack([linear, shift[:, None]]), size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -189,7 +192,7 @@ def _cells(maps: list[npt.NDArray[np.float32]], threshold: float) -> npt.NDArray
     """The cells that see a face, [n, 15]: score, box, points in pixels of the network's input."""
     least = np.log(threshold / (1 - threshold))
     found = []
-    for stride, values in zip(_STRIDES, maps, strict=True):
+    for stride, values in zip(STRIDES, maps, strict=True):
         y, x = np.nonzero(values[0, 0] > least)
         if not len(x):
             continue

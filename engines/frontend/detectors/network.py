@@ -39,8 +39,7 @@ class _OpenVino:
         import openvino
 
         self._core = openvino.Core()
-        self._file = str(file)
-        self._core.read_model(self._file)
+        self._model = self._core.read_model(str(file))
         self._requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, pixels: Image) -> list[npt.NDArray[np.float32]]:
@@ -51,14 +50,16 @@ class _OpenVino:
         return [request.get_output_tensor(i).data for i in range(len(request.model_outputs))]
 
     def _compile(self, shape: tuple[int, ...]) -> Any:
-        model = self._core.read_model(self._file)
-        model.reshape(list(shape))
-        options: dict[str, Any] = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-        options["PERFORMANCE_HINT"] = "LATENCY"
-        options["ENABLE_CPU_PINNING"] = False
+        self._model.reshape(list(shape))
+        options: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": 1,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,
+        }
         if len(self._requests) >= _MOST_SIZES:
             self._requests.pop(next(iter(self._requests)))
-        request = self._core.compile_model(model, "CPU", options).create_infer_request()
+        request = self._core.compile_model(self._model, "CPU", options).create_infer_request()
         self._requests[shape] = request
         return request
 
