@@ -36,20 +36,17 @@ class FileSource(Source):
     def run(self, sinks: Sinks, playback: Playback) -> None:
         """See `Source`. Each item is decoded ahead of its time and given when a live source would give it."""
         yield_to_others()
-        if isinstance(self._track, AudioTrack) and sinks.audio is not None:
-            last = playback.t0
-            for block in self._track:
-                if not self._give(sinks.audio, block, last, block.end, playback):
-                    return
-                last = block.end
-            self._end(sinks.audio, playback)
-        elif isinstance(self._track, VideoTrack) and sinks.video is not None:
-            last = playback.t0
-            for frame in self._track:
-                if not self._give(sinks.video, frame, last, frame.t, playback):
-                    return
-                last = frame.t
-            self._end(sinks.video, playback)
+        sink = sinks.audio if isinstance(self._track, AudioTrack) else sinks.video
+        if sink is None:
+            return
+        last = playback.t0
+        for item in self._track:
+            due = item.end if isinstance(item, AudioBlock) else item.t
+            if not self._give(sink, item, last, due, playback):
+                return
+            last = due
+        if playback.wait_until(self._track.end):
+            sink.close(end=playback.stamp(self._track.end))
 
     def close(self) -> None:
         """See `Source`."""
@@ -68,7 +65,3 @@ class FileSource(Source):
         if item.t - last > _PAUSE_S and not sink.put(Watermark(t)):
             return False
         return playback.wait_until(due) and sink.put(replace(item, t=t))  # type: ignore[arg-type]
-
-    def _end(self, sink: Sink[AudioBlock | Watermark] | Sink[VideoFrame | Watermark], playback: Playback) -> None:
-        if playback.wait_until(self._track.end):
-            sink.close(end=playback.stamp(self._track.end))
