@@ -182,7 +182,7 @@ class Sequencer:
             position.expected = until
 
     def _notice(self, notice: Notice) -> None:
-        # Whoever asks for notices reports them; the log is for everyone else.
+        # A program that asked for notices reports them itself; for others the log does.
         _log.log(logging.DEBUG if self._notices else logging.WARNING, "%s", describe_notice(notice))
         if self._notices:
             self.pending.append((notice, b""))

@@ -46,7 +46,7 @@ class Probe(Protocol):
 
 
 class Trial:
-    """Opens a source in a thread of its own, since a driver may never return, and reads it for a while.
+    """Opens a source and reads it for a while, in its own thread, since a driver's call may never return.
 
     Attributes:
         source: the source.

@@ -232,7 +232,7 @@ class StatusEvent(_Part, frozen=True, kw_only=True):
 
 
 ResultEvent: TypeAlias = EmotionEvent | UtteranceEvent
-"""An event with a result; these share one numbering."""
+"""An event that carries a result; both kinds share one sequence of numbers, `seq`."""
 
 Event: TypeAlias = ResultEvent | StatusEvent
 

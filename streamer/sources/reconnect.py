@@ -45,7 +45,7 @@ class SourceMonitor:
     """
 
     def __init__(self, queue: BoundedQueue[Any], on_state: Callable[[SourceState], None]) -> None:
-        """Fill `queue`; `on_state` is told, in the thread that finds out, of each loss and return."""
+        """Put items into `queue`, and call `on_state` at each loss and return, in the thread that detects it."""
         self._queue, self._on_state = queue, on_state
         self._state: SourceState = "waiting"
         self._deadline = 0.0

@@ -118,7 +118,7 @@ class BlockStamper:
     def _resample(self, raw: RawBlock) -> list[AudioBlock]:
         assert self._latency_s is not None
         out = self._resampler.push(raw.samples)
-        # Output sample n belongs to input sample n rate / 16000: what the resampler holds back only comes later.
+        # Output sample n stands for input sample n * rate / 16000; the resampler only delivers it later.
         t = self._clock.time_of(0) + self._given / SAMPLE_RATE - self._latency_s
         self._given += out.size
         if not out.size:

@@ -118,7 +118,7 @@ class OpenVinoEngine(HostEngine):
 
 
 def _compiled(core: Any, file: Path, options: Mapping[str, Any]) -> Any:
-    """Compile a network; where the cache fails, compile it without.
+    """Compile a network with OpenVINO's cache, or without it where the cache fails.
 
     OpenVINO doesn't lock its cache, so processes that fill it at once disturb each other.
     """
